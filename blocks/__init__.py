@@ -1,0 +1,1 @@
+"""Prefect Blocks that describe an environment: its logs, its results storage, its database."""

@@ -1,0 +1,33 @@
+"""AWS credentials with a session token kept as a secret."""
+
+from typing import Any
+
+import boto3
+from prefect_aws import AwsCredentials
+from pydantic import Field, SecretStr
+
+
+class AwsSessionCredentials(AwsCredentials):
+    """Temporary AWS credentials.
+
+    A block of ours, because prefect-aws keeps the session token of `AwsCredentials` as plain
+    text, which the UI and the API show; here it is a secret. Long-lived keys, and the machine's
+    own AWS identity, use `AwsCredentials` itself.
+    """
+
+    _block_type_name = "AWS Session Credentials"
+    _block_type_slug = "aws-session-credentials"
+    _description = "Temporary AWS credentials whose session token is kept as a secret."
+
+    aws_session_token: SecretStr | None = Field(  # type: ignore[assignment]
+        default=None,
+        title="AWS Session Token",
+        description="The session token that belongs to the temporary access key.",
+    )
+
+    def get_boto3_session(self) -> boto3.Session:
+        """A boto3 session with these credentials."""
+        plain: dict[str, Any] = self.model_dump(include=set(AwsCredentials.model_fields))
+        token = self.aws_session_token
+        plain["aws_session_token"] = None if token is None else token.get_secret_value()
+        return AwsCredentials.model_validate(plain).get_boto3_session()

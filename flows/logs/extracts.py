@@ -1,0 +1,140 @@
+"""Stored extracts: what lies in results storage of each log object that was ever read.
+
+One unit is a Parquet file of events, one of rejects where there are any, and a manifest. The
+manifest is written last, and its presence is the proof that the unit's objects need no parsing.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from flows.logs.counts import Counts
+from flows.logs.extract import SCHEMA_VERSION, Extracted
+from flows.logs.objects import LogObject, unit_name
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of a unit by its name in results storage, with its SHA-256."""
+
+    name: str
+    sha256: str
+
+    def is_whole(self, path: Path) -> bool:
+        """Whether a fetched copy is what was stored."""
+        return _sha256(path) == self.sha256
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A manifest: the objects of one extract, their accounts, and its files."""
+
+    manifest: str
+    objects: list[LogObject]
+    counts: list[Counts]
+    events: StoredFile
+    rejects: StoredFile | None
+
+    def as_bytes(self) -> bytes:
+        """The manifest as stored: JSON."""
+        values = asdict(self)
+        del values["manifest"]
+        return json.dumps(values, sort_keys=True).encode()
+
+    @classmethod
+    def from_bytes(cls, manifest: str, content: bytes) -> "Unit":
+        """The inverse of `as_bytes`."""
+        values = json.loads(content)
+        rejects = values["rejects"]
+        return cls(
+            manifest,
+            [LogObject(**item) for item in values["objects"]],
+            [Counts.from_json(item) for item in values["counts"]],
+            StoredFile(**values["events"]),
+            None if rejects is None else StoredFile(**rejects),
+        )
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What an extract's content depends on beside its objects."""
+
+    bucket: str
+    log_environment: str
+
+    @property
+    def folder(self) -> str:
+        """The folder of the extracts in results storage; another schema version, another folder."""
+        key = json.dumps([self.bucket, self.log_environment]).encode()
+        return f"extracts/v{SCHEMA_VERSION}/{hashlib.sha256(key).hexdigest()[:16]}/"
+
+
+def manifest_name(scope: Scope, objects: Iterable[LogObject]) -> str:
+    """Where the manifest of these objects lies."""
+    return f"{scope.folder}{unit_name(objects, scope.folder)}.json"
+
+
+def describe(scope: Scope, extracted: Extracted) -> Unit:
+    """The manifest of an extract whose files are still in the scratch folder.
+
+    A file's name holds its hash, so that two runs at once which make the same unit never replace
+    each other's files.
+    """
+    manifest = manifest_name(scope, extracted.objects)
+
+    def stored(path: Path, kind: str) -> StoredFile:
+        sha256 = _sha256(path)
+        return StoredFile(f"{manifest[:-5]}.{kind}.{sha256[:16]}.parquet", sha256)
+
+    rejects = extracted.rejects
+    return Unit(
+        manifest,
+        extracted.objects,
+        extracted.counts,
+        stored(extracted.events, "events"),
+        None if rejects is None else stored(rejects, "rejects"),
+    )
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where an object's records are: a unit, and the object's place in it."""
+
+    unit: Unit
+    number: int
+
+    @property
+    def counts(self) -> Counts:
+        """The object's account."""
+        return self.unit.counts[self.number]
+
+
+def index(units: Iterable[Unit]) -> dict[tuple[str, str, str], Found]:
+    """Where each object version is found, by kind, key and ETag; of several units one, always the
+    same."""
+    found: dict[tuple[str, str, str], Found] = {}
+    for unit in sorted(units, key=lambda unit: unit.manifest):
+        for number, item in enumerate(unit.objects):
+            found.setdefault((item.kind, item.key, item.etag), Found(unit, number))
+    return found
+
+
+def chosen_of(found: Iterable[Found]) -> Mapping[str, tuple[Unit, tuple[int, ...] | None]]:
+    """Each unit in use by its manifest's name, with the places of the objects in use (None: all)."""
+    numbers: dict[str, tuple[Unit, list[int]]] = {}
+    for item in found:
+        numbers.setdefault(item.unit.manifest, (item.unit, []))[1].append(item.number)
+    return {
+        name: (unit, None if len(used) == len(unit.objects) else tuple(sorted(used)))
+        for name, (unit, used) in sorted(numbers.items())
+    }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()

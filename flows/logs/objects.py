@@ -1,0 +1,69 @@
+"""Log objects: which keys are logs, of which kind, and how they are named and grouped."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+PREFIXES = {"page_views": "PageViews/", "user_updates": "UserUpdates/"}
+KINDS = tuple(PREFIXES)
+
+
+@dataclass(frozen=True, order=True)
+class LogObject:
+    """One version of one log object.
+
+    Attributes:
+        kind: `page_views` or `user_updates`.
+        key: The full key in the logs bucket.
+        etag: S3's ETag, quotes removed; with the key it names the version.
+        size: Bytes as stored.
+    """
+
+    kind: str
+    key: str
+    etag: str
+    size: int
+
+
+def is_log(key: str) -> bool:
+    """True for every key under a log prefix but those of folders and of hidden or marker objects."""
+    name = key.rsplit("/", 1)[-1]
+    return name != "" and name[0] not in "._"
+
+
+def fingerprint(objects: Iterable[LogObject]) -> str:
+    """The hash of the sorted (key, ETag) pairs: equal for equal inputs, in any order (hex)."""
+    return _digest(sorted([o.key, o.etag] for o in objects))
+
+
+def unit_name(objects: Iterable[LogObject], scope: str) -> str:
+    """The content-derived name of the extract that holds these object versions."""
+    return _digest([scope, *sorted([o.kind, o.key, o.etag] for o in objects)])[:40]
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, ensure_ascii=True).encode()).hexdigest()
+
+
+def pack(
+    objects: Iterable[LogObject], most_bytes: int, most_objects: int
+) -> Iterator[list[LogObject]]:
+    """Group objects of one kind, in key order, up to a size; a large object stands alone.
+
+    Args:
+        objects: Any log objects.
+        most_bytes: A group's stored bytes, unless it is one object.
+        most_objects: A group's objects.
+    """
+    group: list[LogObject] = []
+    size = 0
+    for item in sorted(objects):
+        full = size + item.size > most_bytes or len(group) >= most_objects
+        if group and (full or group[0].kind != item.kind):
+            yield group
+            group, size = [], 0
+        group.append(item)
+        size += item.size
+    if group:
+        yield group

@@ -1,0 +1,83 @@
+"""A run's plan: the log objects it was given, and the units of work that are still to do."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from flows.errors import LogsError
+from flows.logs.objects import KINDS, PREFIXES, LogObject, fingerprint, pack
+
+# A unit is what one extract holds, and what a crash loses at most: small objects share one.
+UNIT_BYTES = 8 * 2**20
+UNIT_OBJECTS = 500
+# A part is what one task run does: orchestration costs per task run.
+PART_BYTES = 256 * 2**20
+PART_OBJECTS = 2_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All objects of a listing, and the parts of the work on the new ones, each a list of units."""
+
+    objects: list[LogObject]
+    parts: list[list[list[LogObject]]]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the inputs, not of the work."""
+        return fingerprint(self.objects)
+
+    @property
+    def new_objects(self) -> int:
+        """How many objects are still to be parsed."""
+        return sum(len(unit) for part in self.parts for unit in part)
+
+    def as_bytes(self) -> bytes:
+        """The plan as stored: JSON."""
+        return json.dumps(asdict(self), sort_keys=True).encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Plan":
+        """The inverse of `as_bytes`."""
+        values = json.loads(content)
+        return cls(
+            [LogObject(**item) for item in values["objects"]],
+            [
+                [[LogObject(**item) for item in unit] for unit in part]
+                for part in values["parts"]
+            ],
+        )
+
+
+def make_plan(objects: Iterable[LogObject], known: Iterable[tuple[str, str, str]]) -> Plan:
+    """Plan the work on the objects that are not known yet.
+
+    Args:
+        objects: A whole listing.
+        known: (kind, key, ETag) of the object versions that are parsed already.
+    """
+    listed, done = sorted(objects), set(known)
+    new = [item for item in listed if (item.kind, item.key, item.etag) not in done]
+    parts = [
+        list(pack(part, UNIT_BYTES, UNIT_OBJECTS)) for part in pack(new, PART_BYTES, PART_OBJECTS)
+    ]
+    return Plan(listed, parts)
+
+
+def check_listing(objects: Iterable[LogObject], where: str) -> None:
+    """Raise where a kind has no log at all.
+
+    Args:
+        objects: A whole listing.
+        where: The bucket and prefix, for the message.
+
+    Raises:
+        LogsError: Names the empty prefixes.
+    """
+    found = {item.kind for item in objects}
+    empty = [PREFIXES[kind] for kind in KINDS if kind not in found]
+    if empty:
+        raise LogsError(
+            f"There is no log under {' nor under '.join(empty)} in {where}. Nothing was published: "
+            "check LOGS_BUCKET and LOGS_PREFIX of the environment, or wait for the first logs."
+        )

@@ -1,0 +1,155 @@
+"""Cache policies: how a task's result is keyed, stored and believed. All of it is here.
+
+- A key is readable: `records/{task}/v{version}/{environment}/{id}[-{part}].json`.
+- A result is small JSON. It is written within the task, so that one which cannot be written fails
+  the task; Prefect alone would only log it, after the task has completed.
+- A stored record that does not say it is JSON is refused before it is read: Prefect would let the
+  record itself choose its reader, pickle among them, which runs what it reads.
+- The record only saves work. Whether a step is done is told by its output (a file, or the row in
+  `pipeline_runs`); where that is missing, the task is called with `refresh_cache=True`.
+"""
+
+import functools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Task, get_run_logger, task
+from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.context import FlowRunContext
+from prefect.filesystems import WritableFileSystem
+from prefect.results import get_result_store
+from prefect.serializers import JSONSerializer
+from prefect.transactions import get_transaction
+from pydantic import PrivateAttr
+
+from flows.errors import StorageError
+from flows.storage.results import ResultsStorage
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_FOLDER = "records/"
+
+
+def cached_task(name: str, version: int, description: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """A task whose JSON result is kept under its environment, id and part.
+
+    The function's parameters must include `id` and `environment`; a parameter `part` tells
+    several calls of one run apart. Raise the version with any change of the result's meaning.
+
+    Args:
+        name: The task's name, and the first part of its key.
+        version: Of the result's form.
+        description: What the UI shows.
+    """
+
+    def decorate(function: Callable[P, R]) -> Task[P, R]:
+        @functools.wraps(function)
+        def stored(*args: P.args, **kwargs: P.kwargs) -> R:
+            result = function(*args, **kwargs)
+            _store(result)
+            return result
+
+        def key(_: object, parameters: dict[str, Any]) -> str:
+            part = f"-{parameters['part']}" if "part" in parameters else ""
+            return (
+                f"{_FOLDER}{name}/v{version}/{parameters['environment']}"
+                f"/{parameters['id']}{part}.json"
+            )
+
+        return task(
+            stored,
+            name=name,
+            description=description,
+            cache_policy=CacheKeyFnPolicy(cache_key_fn=key),
+            persist_result=True,
+            result_serializer="json",
+            cache_result_in_memory=False,
+        )
+
+    return decorate
+
+
+def _store(result: Any) -> None:
+    transaction = get_transaction()
+    if transaction is None or transaction.key is None:
+        raise StorageError("A cached task ran outside of a flow that names its results storage.")
+    get_result_store().write(obj=result, key=transaction.key)
+    # Written already, above, where a failure counts.
+    transaction.write_on_commit = False
+
+
+class Records(WritableFileSystem):
+    """Prefect's view of a results storage: JSON records under readable keys, and nothing else."""
+
+    _block_type_name = "User Page Views Records"
+    _storage: ResultsStorage = PrivateAttr()
+
+    @classmethod
+    def over(cls, storage: ResultsStorage) -> "Records":
+        """Records that lie in this storage."""
+        records = cls()
+        records._storage = storage
+        return records
+
+    def _resolve_path(self, path: str) -> str:
+        # Prefect asks where a key lies, and takes it apart again: the root stands for the storage.
+        return f"/{path.removeprefix('/')}"
+
+    def read_path(self, path: str, _sync: bool = True) -> bytes:  # Prefect passes _sync
+        """The record, if it is JSON.
+
+        Raises:
+            ValueError: There is no such record, or it is not plain JSON; Prefect takes both as a
+                result that is not there.
+        """
+        content = self._storage.read(path.removeprefix("/"))
+        if content is None:
+            raise ValueError(f"there is no record {path!r}")
+        if not _is_plain_json(content):
+            get_run_logger().warning(f"The stored record {path!r} is not plain JSON: refused.")
+            raise ValueError(f"the record {path!r} is not plain JSON; it is not read")
+        return content
+
+    def write_path(self, path: str, content: bytes, _sync: bool = True) -> None:
+        """Store a record; the exceptions of failed tasks, which Prefect also sends, are not kept."""
+        name = path.removeprefix("/")
+        if name.startswith(_FOLDER):
+            self._storage.write(name, content)
+
+
+def _is_plain_json(content: bytes) -> bool:
+    """Whether reading the record imports and calls nothing that the record names.
+
+    A record names its serializer, that names its decoder, and Prefect's decoder makes an object
+    of any class that a member such as `__class__` names.
+    """
+    try:
+        record = json.loads(content)
+        serializer = record["metadata"]["serializer"]
+        result = json.loads(record["result"])
+    except (ValueError, KeyError, TypeError):
+        return False
+    ours = JSONSerializer().model_dump(mode="json")
+    named = ("type", "jsonlib", "object_encoder", "object_decoder")
+    return all(serializer.get(name) == ours[name] for name in named) and not _names_class(result)
+
+
+def _names_class(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(key.startswith("__") or _names_class(part) for key, part in value.items())
+    return isinstance(value, list) and any(map(_names_class, value))
+
+
+@contextmanager
+def results_in(storage: ResultsStorage) -> Iterator[None]:
+    """Within a flow: the tasks called here keep their results in this storage."""
+    context = FlowRunContext.get()
+    if context is None:
+        raise StorageError("Results storage is chosen within a flow run.")
+    store = context.result_store.model_copy(
+        update={"result_storage": Records.over(storage), "cache_result_in_memory": False}
+    )
+    with context.model_copy(update={"result_store": store}):
+        yield

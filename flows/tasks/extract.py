@@ -1,0 +1,55 @@
+"""The stage that parses new log objects, a part of them a task run."""
+
+from typing import Any
+
+from prefect import get_run_logger
+
+from blocks.load import load_environment
+from flows.logs.extract import extract
+from flows.logs.extracts import Scope, manifest_name
+from flows.tasks.caching import cached_task
+from flows.tasks.extracts import store_unit
+from flows.tasks.listing import load_plan
+from flows.tasks.places import duck_settings, logs_of, results_of, scratch_folder
+
+
+@cached_task("extract-logs", 1, "Parses new log objects into Parquet in the results storage.")
+def extract_logs(
+    id: str, environment: str, part: int, plan: str, published: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Parse one part of the plan, unit by unit, each stored as soon as it is done.
+
+    Key: environment, id and part. Promise: while the id is published, nothing is parsed; and a
+    unit that is stored is not parsed again, whatever the id.
+
+    Returns:
+        objects: How many objects were parsed; lines: how many they hold.
+    """
+    if published is not None:
+        result: dict[str, Any] = published["stages"]["extract_logs"][part]
+        return result
+    log = get_run_logger()
+    block = load_environment(environment)
+    logs, storage = logs_of(block), results_of(block)
+    scope = Scope(logs.bucket, block.log_environment)
+    units = load_plan(storage, plan).parts[part]
+    objects = lines = 0
+    for number, unit in enumerate(units, 1):
+        if storage.read(manifest_name(scope, unit)) is not None:
+            continue  # another run was faster
+        with scratch_folder() as scratch:
+            extracted = extract(
+                unit,
+                lambda item: logs.opened(item.key, item.etag),
+                block.log_environment,
+                scratch,
+                duck_settings(block, scratch, threads=1),
+            )
+            store_unit(storage, scope, extracted)
+        objects += len(unit)
+        lines += sum(counts.lines for counts in extracted.counts)
+        log.info(
+            f"Part {part + 1}: {number} of {len(units)} units parsed "
+            f"({objects} objects, {lines:,} lines)."
+        )
+    return {"objects": objects, "lines": lines}

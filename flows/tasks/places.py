@@ -1,0 +1,54 @@
+"""An environment's places, opened by its name: no block is ever a task's parameter."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from prefect_aws import S3Bucket
+from sqlalchemy import Engine
+
+from blocks.environment import Environment, prefix_of, s3_client
+from flows.logs.extract import DuckSettings
+from flows.storage.logs_bucket import LogsBucket
+from flows.storage.results import BucketResults, FolderResults, ResultsStorage
+from flows.warehouse.connect import connected
+from flows.warehouse.tables import Tables
+
+
+def logs_of(environment: Environment) -> LogsBucket:
+    """The environment's logs."""
+    bucket = environment.logs
+    return LogsBucket(s3_client(bucket), bucket.bucket_name, prefix_of(bucket))
+
+
+def results_of(environment: Environment) -> ResultsStorage:
+    """The environment's results storage."""
+    results = environment.results
+    if isinstance(results, S3Bucket):
+        return BucketResults(s3_client(results), results.bucket_name, prefix_of(results))
+    return FolderResults(Path(results.basepath or ".").expanduser())
+
+
+@contextmanager
+def warehouse_of(environment: Environment) -> Iterator[tuple[Engine, Tables]]:
+    """The environment's database and tables; the one place where its URL is unwrapped."""
+    database = environment.database
+    with connected(database.url.get_secret_value()) as engine:
+        yield engine, Tables(database.schema_name)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder that ends with the work in it."""
+    with TemporaryDirectory(prefix="user-page-views-") as folder:
+        yield Path(folder)
+
+
+def duck_settings(environment: Environment, scratch: Path, threads: int | None = None) -> DuckSettings:
+    """DuckDB's limits in this environment."""
+    return DuckSettings(
+        memory_limit=environment.memory_limit,
+        threads=threads or environment.threads,
+        spill=scratch / "spill",
+    )

@@ -1,0 +1,65 @@
+"""Connections to an environment's database, and its refusals as sentences."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg2
+from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from flows.errors import WarehouseError
+
+_REMEDIES = (
+    # psycopg2 gives a failed connection no code, only libpq's words.
+    ("password authentication failed", "refuses the user or password: register the right ones"),
+    ("no password supplied", "asks for a password: put one into DATABASE_URL"),
+    ("does not exist", "is not as DATABASE_URL says ({words}): correct it, or create what lacks"),
+    ("pg_hba.conf", "refuses connections from this machine: see its pg_hba.conf"),
+    ("SSL", "does not agree on TLS ({words}): see sslmode in DATABASE_URL"),
+    ("too many", "has no connection left: wait, or raise its limit"),
+)
+_UNREACHABLE = "does not answer: start it, or correct the host and port in DATABASE_URL"
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Engine]:
+    """An engine for a `postgresql://` URL, whose errors are `WarehouseError`s without secrets.
+
+    Raises:
+        WarehouseError: The database is down, refuses the user, or refuses a statement.
+    """
+    engine = create_engine(
+        make_url(url).set(drivername="postgresql+psycopg2"),
+        poolclass=NullPool,
+        hide_parameters=True,
+        connect_args={
+            "connect_timeout": 10,
+            "application_name": "user_page_views",
+            "client_encoding": "utf8",
+            "options": "-c timezone=UTC -c datestyle=ISO",
+        },
+    )
+    where = f"{engine.url.host or 'local socket'}:{engine.url.port or 5432}/{engine.url.database}"
+    try:
+        yield engine
+    except DBAPIError as error:
+        raise WarehouseError(_sentence(where, error.orig)) from None
+    except psycopg2.Error as error:
+        raise WarehouseError(_sentence(where, error)) from None
+    finally:
+        engine.dispose()
+
+
+def _sentence(where: str, error: BaseException | None) -> str:
+    """What the database said: its first line alone, since DETAIL may quote a row."""
+    words = str(error).strip().partition("\n")[0]
+    if isinstance(error, psycopg2.Error) and error.pgcode:
+        return (
+            f"The database {where} refused the work: {words} (SQLSTATE {error.pgcode}). Nothing "
+            "of this run was published; mend what it names, and run the same id again."
+        )
+    for part, remedy in _REMEDIES:
+        if part in words:
+            return f"The database {where} {remedy.format(words=words.rpartition('FATAL:')[2])}."
+    return f"The database {where} {_UNREACHABLE}. Nothing of this run was published."

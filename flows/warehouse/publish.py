@@ -1,0 +1,264 @@
+"""Publish: a run's rows into `user_page_views`, in one transaction together with its ledger row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, cast
+
+import duckdb
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+from sqlalchemy import Connection, Engine, Table, func, inspect, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.schema import AddConstraint, CreateTable
+
+from flows.errors import WarehouseError
+from flows.warehouse.ledger import Listing, PublishedRun, lock_environment, read_run
+from flows.warehouse.tables import Tables
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What a run publishes.
+
+    Attributes:
+        flow: The flow's name, which with `id` keys the ledger.
+        id: The run's key.
+        started_at: When the run began.
+        listing: The place of the run's listing in the order of listings.
+        fingerprint: The hash of the run's inputs.
+        account: Columns of section 5 by name.
+        table: Parquet file of user_id, email, url, count, last_viewed.
+        rejects: Parquet files of object_key, line_number, reason, line.
+        reject_keys: The keys whose rejects count, by place in `rejects` (None: all of a file's).
+        stages: Each stage's result, kept in the ledger.
+        summary: What the run returns, but for what only publishing can tell.
+    """
+
+    flow: str
+    id: str
+    started_at: datetime
+    listing: Listing
+    fingerprint: str
+    account: Mapping[str, int]
+    table: Path
+    rejects: list[tuple[Path, list[str] | None]]
+    stages: Mapping[str, Any]
+    summary: Mapping[str, Any]
+
+
+def publish(
+    engine: Engine, tables: Tables, publication: Publication, scratch: Path, *, again: bool
+) -> PublishedRun:
+    """Make the tables hold this run's rows, and note the run; all of it or nothing.
+
+    Only rows that differ are written, so whatever others hang on the table stays, and readers
+    see the old rows until the commit. A run that listed its logs earlier than what is published
+    changes no table and is noted as overtaken. An id that another process has published in the
+    meantime is left as it is.
+
+    Args:
+        engine: The environment's database.
+        tables: Its tables.
+        publication: What to publish.
+        scratch: A folder for what is on its way into the database.
+        again: Publish although the id has a row already (a refresh).
+    """
+    incoming = _as_csv(
+        scratch / "user_page_views.csv",
+        "SELECT user_id, email, url, count, last_viewed FROM read_parquet(?)",
+        [str(publication.table)],
+    )
+    rejects = _rejects_as_csv(scratch / "rejected_records.csv", publication.rejects)
+    with engine.begin() as connection:
+        lock_environment(connection, tables)
+        if not again:
+            done = read_run(connection, tables, publication.flow, publication.id)
+            if done is not None:
+                return done
+        overtaken = _is_overtaken(connection, tables, publication)
+        written = 0
+        if not overtaken:
+            written = _replace(connection, tables.user_page_views, incoming)
+            _replace(connection, tables.rejected_records, rejects)
+        return _note(connection, tables, publication, written, overtaken)
+
+
+def _is_overtaken(connection: Connection, tables: Tables, publication: Publication) -> bool:
+    runs = tables.pipeline_runs
+    latest = connection.scalar(
+        select(func.max(runs.c.listing)).where(
+            runs.c.flow == publication.flow, runs.c.overtaken.is_(False)
+        )
+    )
+    return latest is not None and latest > publication.listing.number
+
+
+def _replace(connection: Connection, table: Table, csv: Path | None) -> int:
+    """Make the table hold exactly the rows of a CSV file; return how many rows were written."""
+    cursor = cast(Cursor, connection.connection.cursor())
+    target = sql.Identifier(*([table.schema] if table.schema else []), table.name)
+    names = [column.name for column in table.columns]
+    columns = sql.SQL(", ").join(map(sql.Identifier, names))
+    if not inspect(connection).has_table(table.name, schema=table.schema):
+        # On the first load the key is built once, after the rows: AddConstraint takes it out of
+        # CREATE TABLE.
+        add_key = AddConstraint(table.primary_key)
+        connection.execute(CreateTable(table))
+        written = _copy(cursor, target, columns, csv)
+        connection.execute(add_key)
+        return written
+    _check_shape(connection, table)
+    staging = sql.Identifier(f"incoming_{table.name}")
+    cursor.execute(
+        sql.SQL("CREATE TEMP TABLE {staging} (LIKE {target}) ON COMMIT DROP").format(
+            staging=staging, target=target
+        )
+    )
+    _copy(cursor, staging, columns, csv)
+    cursor.execute(sql.SQL("ANALYZE {}").format(staging))
+    keys = [column.name for column in table.primary_key]
+    values = [name for name in names if name not in keys]
+    parts = {
+        "target": target,
+        "staging": staging,
+        "columns": columns,
+        "keys": sql.SQL(", ").join(map(sql.Identifier, keys)),
+        "same_key": _all_equal("old", "new", keys),
+        "old_values": _qualified("old", values),
+        "new_values": _qualified("new", values),
+        "new_columns": _qualified("new", names),
+        "a_key": _qualified("old", keys[:1]),
+        "updates": sql.SQL(", ").join(
+            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in values
+        ),
+    }
+    cursor.execute(
+        sql.SQL(
+            "DELETE FROM {target} AS old"
+            " WHERE NOT EXISTS (SELECT FROM {staging} AS new WHERE {same_key})"
+        ).format(**parts)
+    )
+    written = cursor.rowcount
+    cursor.execute(
+        sql.SQL(
+            "INSERT INTO {target} ({columns})"
+            " SELECT {new_columns} FROM {staging} AS new LEFT JOIN {target} AS old ON {same_key}"
+            " WHERE {a_key} IS NULL OR ({old_values}) IS DISTINCT FROM ({new_values})"
+            " ON CONFLICT ({keys}) DO UPDATE SET {updates}"
+        ).format(**parts)
+    )
+    return written + cursor.rowcount
+
+
+def _copy(cursor: Cursor, target: sql.Identifier, columns: sql.Composed, csv: Path | None) -> int:
+    if csv is None:
+        return 0
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(target, columns)
+    with csv.open("rb") as file:
+        cursor.copy_expert(statement, file, size=2**20)
+    return cursor.rowcount
+
+
+def _check_shape(connection: Connection, table: Table) -> None:
+    """Raise where the table that is there lacks a column, or has one of another type."""
+    found = {
+        column["name"]: column["type"]
+        for column in inspect(connection).get_columns(table.name, schema=table.schema)
+    }
+    dialect = connection.dialect
+    wrong = [
+        f"{column.name} must be {column.type.compile(dialect)}"
+        + ("" if column.name not in found else f", is {found[column.name].compile(dialect)}")
+        for column in table.columns
+        if column.name not in found
+        or found[column.name].compile(dialect) != column.type.compile(dialect)
+    ]
+    keys = inspect(connection).get_pk_constraint(table.name, schema=table.schema)
+    wanted = [column.name for column in table.primary_key]
+    if keys["constrained_columns"] != wanted:
+        wrong.append(f"its primary key must be ({', '.join(wanted)})")
+    if wrong:
+        raise WarehouseError(
+            f"The table {table.fullname} has another shape than this service writes: "
+            f"{'; '.join(wrong)}. Nothing was changed: mend the table, or move it away."
+        )
+
+
+def _note(
+    connection: Connection,
+    tables: Tables,
+    publication: Publication,
+    rows_written: int,
+    overtaken: bool,
+) -> PublishedRun:
+    published_at = connection.execute(select(func.clock_timestamp())).scalar_one()
+    summary = {
+        **publication.summary,
+        "listed_at": publication.listing.at.isoformat(),
+        "published_at": published_at.isoformat(),
+        "rows_written": rows_written,
+        "seconds": round((datetime.now(timezone.utc) - publication.started_at).total_seconds(), 3),
+        "overtaken": overtaken,
+    }
+    row = {
+        "flow": publication.flow,
+        "id": publication.id,
+        "listing": publication.listing.number,
+        "started_at": publication.started_at,
+        "listed_at": publication.listing.at,
+        "published_at": published_at,
+        "fingerprint": publication.fingerprint,
+        "overtaken": overtaken,
+        "summary": summary,
+        "stages": dict(publication.stages),
+        **publication.account,
+    }
+    statement = insert(tables.pipeline_runs).values(row)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["flow", "id"],
+            set_={name: value for name, value in row.items() if name not in ("flow", "id")},
+        )
+    )
+    return PublishedRun(summary, dict(publication.stages))
+
+
+def _rejects_as_csv(csv: Path, parts: list[tuple[Path, list[str] | None]]) -> Path | None:
+    if not parts:
+        return None
+    chosen = [(str(path), key) for path, keys in parts for key in keys or ()]
+    return _as_csv(
+        csv,
+        "SELECT object_key, line_number, reason, line"
+        " FROM read_parquet($paths, filename = true) AS rejects"
+        " WHERE list_contains($whole, filename)"
+        " OR list_contains($chosen, {'filename': filename, 'object_key': object_key})",
+        {
+            "paths": [str(path) for path, _ in parts],
+            "whole": [str(path) for path, keys in parts if keys is None],
+            "chosen": [{"filename": path, "object_key": key} for path, key in chosen],
+        },
+    )
+
+
+def _as_csv(csv: Path, query: str, parameters: list[Any] | dict[str, Any]) -> Path:
+    """Write a query's rows as PostgreSQL's COPY reads them: NULL is nothing, text is quoted."""
+    with duckdb.connect(":memory:") as connection:
+        quoted = str(csv).replace("'", "''")
+        connection.execute(
+            f"COPY ({query}) TO '{quoted}' (FORMAT csv, HEADER false, FORCE_QUOTE *)", parameters
+        )
+    return csv
+
+
+def _qualified(alias: str, names: list[str]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(alias, name) for name in names)
+
+
+def _all_equal(left: str, right: str, names: list[str]) -> sql.Composed:
+    return sql.SQL(" AND ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(left, name), sql.Identifier(right, name))
+        for name in names
+    )
