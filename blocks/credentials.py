@@ -8,16 +8,15 @@ from pydantic import Field, SecretStr
 
 
 class AwsSessionCredentials(AwsCredentials):
-    """Temporary AWS credentials.
+    """`AwsCredentials` of prefect-aws, with the session token as a secret.
 
-    A block of ours, because prefect-aws keeps the session token of `AwsCredentials` as plain
-    text, which the UI and the API show; here it is a secret. Long-lived keys, and the machine's
-    own AWS identity, use `AwsCredentials` itself.
+    A block of ours, because prefect-aws keeps that token as plain text, which the UI and the API
+    show.
     """
 
     _block_type_name = "AWS Session Credentials"
     _block_type_slug = "aws-session-credentials"
-    _description = "Temporary AWS credentials whose session token is kept as a secret."
+    _description = "AWS credentials whose session token is kept as a secret."
 
     aws_session_token: SecretStr | None = Field(  # type: ignore[assignment]
         default=None,

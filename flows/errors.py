@@ -1,8 +1,11 @@
-"""The errors that a user can act on: each message says what, where and what to do, and holds no secret."""
+"""The errors that a user can act on.
+
+Each message says what, where and what to do, and holds no secret.
+"""
 
 
 class PipelineError(Exception):
-    """Base of the errors that tell a user what to do; never retried unless it is `TransientError`."""
+    """Base of the errors that tell a user what to do."""
 
 
 class SettingsError(PipelineError):
@@ -14,7 +17,7 @@ class StorageError(PipelineError):
 
 
 class LogsError(PipelineError):
-    """The logs are not what a table can be built from: none there, broken, or too many bad lines."""
+    """No table can be built from the logs: none there, broken, or too many bad lines."""
 
 
 class WarehouseError(PipelineError):

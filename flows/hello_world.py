@@ -1,16 +1,16 @@
-"""The flow hello-world: the smallest pipeline of three steps, each with an output that is its proof."""
+"""The flow hello-world: three steps, each with an output that is its proof."""
 
 from prefect import flow
 
 from blocks.load import load_environment
 from flows.run_id import check_id
-from flows.tasks.runs import due
 from flows.tasks.caching import results_in
 from flows.tasks.places import results_of
+from flows.tasks.runs import due
 from flows.tasks.words import is_made, join_words, write_word
 
 
-@flow(name="hello-world", persist_result=False)
+@flow(name="hello-world", persist_result=False, validate_parameters=False)
 def hello_world(id: str | int | None = None, environment: str = "local") -> str:
     """Write "Hello" and "World" into two files, and both into a third.
 

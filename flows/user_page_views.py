@@ -23,6 +23,8 @@ NAME = "user-page-views"
 @flow(
     name=NAME,
     persist_result=False,
+    # An id is checked by our own rule, which says more; Prefect would turn True into "1".
+    validate_parameters=False,
     task_runner=ThreadPoolTaskRunner(max_workers=2),  # type: ignore[arg-type]
 )
 def user_page_views(
@@ -43,18 +45,20 @@ def user_page_views(
     with results_in(results_of(load_environment(environment))):
         known = None if refresh else published_run(run_id, environment, NAME)
         # The ledger decides; a cached result counts only where the ledger has the run.
-        anew = {"refresh_cache": known is None}
-        listed = list_logs.with_options(**anew)(run_id, environment, known)
+        anew = known is None
+        listed = list_logs.with_options(refresh_cache=anew)(run_id, environment, known)
         parts = [
-            extract_logs.with_options(**anew).submit(
+            extract_logs.with_options(refresh_cache=anew).submit(
                 run_id, environment, part, listed["plan"], known
             )
             for part in range(listed["parts"])
         ]
         extracted = [part.result() for part in parts]
-        made = summarise_events.with_options(**anew)(run_id, environment, listed["plan"], known)
+        made = summarise_events.with_options(refresh_cache=anew)(
+            run_id, environment, listed["plan"], known
+        )
         stages = {"list_logs": listed, "extract_logs": extracted, "summarise": made}
-        published = publish_table.with_options(**anew)(
+        published = publish_table.with_options(refresh_cache=anew)(
             run_id, environment, NAME, started_at, stages, refresh, known
         )
     summary = RunSummary.model_validate(published)

@@ -19,7 +19,7 @@ def check_rejected(kind: str, objects: Mapping[str, Counts], most: float) -> Non
         LogsError: rejected / lines is greater than `most`.
     """
     total = Counts.total(objects.values())
-    if total.rejected <= most * total.lines:
+    if total.lines == 0 or total.rejected / total.lines <= most:
         return
     worst = sorted(
         ((key, counts) for key, counts in objects.items() if counts.rejected),

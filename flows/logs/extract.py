@@ -1,12 +1,12 @@
 """Extract: log objects in, one Parquet file of distinct, valid records and an account out."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from importlib.resources import files
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import duckdb
 
@@ -31,7 +31,7 @@ MOST_REJECT_CHARACTERS = 1_000
 _BATCH_CHARACTERS = 16 * 2**20
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc).replace(tzinfo=None)
 
-OpenObject = Callable[[LogObject], BinaryIO]
+OpenObject = Callable[[LogObject], AbstractContextManager[BinaryIO]]
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,7 @@ class _Reader:
         if not raw.strip(b" \t\r"):
             return
         tally = self.tallies[number]
+        found: tuple[Any, ...]
         try:
             if self.kind == "page_views":
                 found = self._page_view(raw)
@@ -201,8 +202,8 @@ class _Reader:
 class Extracted:
     """What one unit gave: files in the scratch folder and an account of each object.
 
-    `events` has the columns object (its place in `objects`), instant, user_id and url (page views), or
-    email and name (user updates), distinct within an object. `rejects` has object_key,
+    `events` has the columns object (its place in `objects`), instant, user_id and url (page
+    views), or email and name (user updates), distinct within an object. `rejects` has object_key,
     line_number, reason and line.
     """
 
@@ -238,9 +239,8 @@ def extract(
                 reader.read(item, stream)
         reader.flush()
         events = scratch / "events.parquet"
-        connection.execute(
-            f"COPY (SELECT DISTINCT {reader.names} FROM events ORDER BY ALL)"
-            f" TO '{_quoted(events)}' (FORMAT parquet, COMPRESSION zstd)"
+        connection.sql(f"SELECT DISTINCT {reader.names} FROM events ORDER BY ALL").write_parquet(
+            str(events), compression="zstd"
         )
         distinct = dict(
             connection.execute(
@@ -259,15 +259,9 @@ def extract(
         ]
         rejects = scratch / "rejects.parquet" if rows else None
         if rejects is not None:
-            connection.execute(
-                "COPY (SELECT unnest(?::VARCHAR[]) AS object_key,"
-                " unnest(?::BIGINT[]) AS line_number, unnest(?::VARCHAR[]) AS reason,"
-                " unnest(?::VARCHAR[]) AS line)"
-                f" TO '{_quoted(rejects)}' (FORMAT parquet, COMPRESSION zstd)",
-                [list(column) for column in zip(*rows, strict=True)],
-            )
+            connection.sql(
+                "SELECT unnest(?::VARCHAR[]) AS object_key, unnest(?::BIGINT[]) AS line_number,"
+                " unnest(?::VARCHAR[]) AS reason, unnest(?::VARCHAR[]) AS line",
+                params=[list(column) for column in zip(*rows, strict=True)],
+            ).write_parquet(str(rejects), compression="zstd")
     return Extracted(list(objects), counts, events, rejects)
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -122,7 +122,7 @@ def index(units: Iterable[Unit]) -> dict[tuple[str, str, str], Found]:
 
 
 def chosen_of(found: Iterable[Found]) -> Mapping[str, tuple[Unit, tuple[int, ...] | None]]:
-    """Each unit in use by its manifest's name, with the places of the objects in use (None: all)."""
+    """Each unit in use by its manifest's name, with its objects in use (None: all of them)."""
     numbers: dict[str, tuple[Unit, list[int]]] = {}
     for item in found:
         numbers.setdefault(item.unit.manifest, (item.unit, []))[1].append(item.number)

@@ -105,7 +105,7 @@ def _value(text: str, at: int) -> tuple[Value, int]:
 
 
 def _nested(text: str, at: int) -> int:
-    """Walk an array or object to its end with a stack of what closes it; return the place behind it."""
+    """Walk an array or object, with a stack of what closes it; return the place behind its end."""
     closers: list[str] = []
     while True:
         # Here a value is due.

@@ -27,7 +27,7 @@ class LogObject:
 
 
 def is_log(key: str) -> bool:
-    """True for every key under a log prefix but those of folders and of hidden or marker objects."""
+    """True for each key under a log prefix but those of folders and of hidden or marker objects."""
     name = key.rsplit("/", 1)[-1]
     return name != "" and name[0] not in "._"
 

@@ -42,10 +42,7 @@ class Plan:
         values = json.loads(content)
         return cls(
             [LogObject(**item) for item in values["objects"]],
-            [
-                [[LogObject(**item) for item in unit] for unit in part]
-                for part in values["parts"]
-            ],
+            [[[LogObject(**item) for item in unit] for unit in part] for part in values["parts"]],
         )
 
 

@@ -31,8 +31,9 @@ def decompressed(stream: BinaryIO, key: str) -> Iterator[bytes]:
         yield from blocks
     except (EOFError, zlib.error, zstandard.ZstdError, gzip.BadGzipFile) as error:
         raise LogsError(
-            f"The log object {key!r} cannot be decompressed to its end: it is truncated or damaged. "
-            "Nothing was published: upload it again, whole, or take it away, and run again."
+            f"The log object {key!r} cannot be decompressed to its end: it is truncated or "
+            "damaged. Nothing was published: upload it again, whole, or take it away, and run "
+            "the same id again."
         ) from error
 
 

@@ -46,11 +46,9 @@ def summarise(
         for kind, parts in events.items():
             _load_distinct(connection, kind, parts)
         connection.execute(sql("summarise"))
-        quoted = str(table).replace("'", "''")
-        connection.execute(
-            "COPY (SELECT user_id, email, url, count, last_viewed FROM summary"
-            f" ORDER BY user_id, url) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)"
-        )
+        connection.sql(
+            "SELECT user_id, email, url, count, last_viewed FROM summary ORDER BY user_id, url"
+        ).write_parquet(str(table), compression="zstd")
         totals = connection.execute(
             "SELECT count(*), coalesce(sum(count), 0)::BIGINT, (SELECT count(*) FROM user_updates)"
             " FROM summary"

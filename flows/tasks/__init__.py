@@ -1,1 +1,1 @@
-"""Prefect tasks, one file a stage: thin wrappers over flows.logs, flows.storage, flows.warehouse."""
+"""Prefect tasks, one file a stage, thin over flows.logs, flows.storage and flows.warehouse."""

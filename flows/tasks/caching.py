@@ -32,7 +32,9 @@ R = TypeVar("R")
 _FOLDER = "records/"
 
 
-def cached_task(name: str, version: int, description: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+def cached_task(
+    name: str, version: int, description: str
+) -> Callable[[Callable[P, R]], Task[P, R]]:
     """A task whose JSON result is kept under its environment, id and part.
 
     The function's parameters must include `id` and `environment`; a parameter `part` tells
@@ -58,24 +60,26 @@ def cached_task(name: str, version: int, description: str) -> Callable[[Callable
                 f"/{parameters['id']}{part}.json"
             )
 
-        return task(
-            stored,
+        decorated: Task[P, R] = task(
             name=name,
             description=description,
             cache_policy=CacheKeyFnPolicy(cache_key_fn=key),
             persist_result=True,
             result_serializer="json",
             cache_result_in_memory=False,
-        )
+        )(stored)
+        return decorated
 
     return decorate
 
 
 def _store(result: Any) -> None:
-    transaction = get_transaction()
-    if transaction is None or transaction.key is None:
+    transaction, store = get_transaction(), get_result_store()
+    if transaction is None or not isinstance(store.result_storage, Records):
         raise StorageError("A cached task ran outside of a flow that names its results storage.")
-    get_result_store().write(obj=result, key=transaction.key)
+    if json.loads(json.dumps(result)) != result or _names_class(result):
+        raise TypeError("The result of a cached task must be plain JSON.")
+    store.write(obj=result, key=str(transaction.key))
     # Written already, above, where a failure counts.
     transaction.write_on_commit = False
 
@@ -97,7 +101,8 @@ class Records(WritableFileSystem):
         # Prefect asks where a key lies, and takes it apart again: the root stands for the storage.
         return f"/{path.removeprefix('/')}"
 
-    def read_path(self, path: str, _sync: bool = True) -> bytes:  # Prefect passes _sync
+    # Prefect declares these two as coroutines and calls them synchronously, with `_sync`.
+    def read_path(self, path: str, _sync: bool = True) -> bytes:  # type: ignore[override]
         """The record, if it is JSON.
 
         Raises:
@@ -112,8 +117,10 @@ class Records(WritableFileSystem):
             raise ValueError(f"the record {path!r} is not plain JSON; it is not read")
         return content
 
-    def write_path(self, path: str, content: bytes, _sync: bool = True) -> None:
-        """Store a record; the exceptions of failed tasks, which Prefect also sends, are not kept."""
+    def write_path(  # type: ignore[override]
+        self, path: str, content: bytes, _sync: bool = True
+    ) -> None:
+        """Store a record; exceptions of failed tasks, which Prefect also sends, are not kept."""
         name = path.removeprefix("/")
         if name.startswith(_FOLDER):
             self._storage.write(name, content)

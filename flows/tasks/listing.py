@@ -6,6 +6,7 @@ from typing import Any
 from prefect import get_run_logger
 
 from blocks.load import load_environment
+from flows.errors import StorageError
 from flows.logs.extracts import Scope, index
 from flows.logs.objects import PREFIXES, LogObject, is_log
 from flows.logs.plan import Plan, check_listing, make_plan
@@ -73,5 +74,8 @@ def load_plan(storage: ResultsStorage, name: str) -> Plan:
     """A stored plan."""
     content = storage.read(name)
     if content is None:
-        raise FileNotFoundError(f"The plan {name!r} has gone from the results storage.")
+        raise StorageError(
+            f"The plan {name!r} has gone from the results storage during the run. Nothing was "
+            "published: run the same id again."
+        )
     return Plan.from_bytes(content)

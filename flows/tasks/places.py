@@ -45,7 +45,9 @@ def scratch_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def duck_settings(environment: Environment, scratch: Path, threads: int | None = None) -> DuckSettings:
+def duck_settings(
+    environment: Environment, scratch: Path, threads: int | None = None
+) -> DuckSettings:
     """DuckDB's limits in this environment."""
     return DuckSettings(
         memory_limit=environment.memory_limit,

@@ -64,9 +64,7 @@ def scope_of(block: Environment) -> Scope:
     return Scope(block.logs.bucket_name, block.log_environment)
 
 
-def find_objects(
-    storage: ResultsStorage, scope: Scope, plan: Plan
-) -> dict[str, dict[str, Found]]:
+def find_objects(storage: ResultsStorage, scope: Scope, plan: Plan) -> dict[str, dict[str, Found]]:
     """Where the records of each of the plan's objects are, by kind and key."""
     units = index(find_units(storage, scope))
     found: dict[str, dict[str, Found]] = {kind: {} for kind in KINDS}

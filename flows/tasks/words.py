@@ -1,9 +1,9 @@
 """The steps of hello-world: each leaves a file, and the file is the proof that it is done."""
 
+from blocks.load import load_environment
 from flows.storage.results import ResultsStorage
 from flows.tasks.caching import cached_task
 from flows.tasks.places import results_of
-from blocks.load import load_environment
 
 
 def output_name(id: str, word: str) -> str:

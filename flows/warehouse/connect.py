@@ -13,6 +13,7 @@ from flows.errors import WarehouseError
 _REMEDIES = (
     # psycopg2 gives a failed connection no code, only libpq's words.
     ("password authentication failed", "refuses the user or password: register the right ones"),
+    ("not permitted to log in", "refuses the user ({words}): allow it, or use another role"),
     ("no password supplied", "asks for a password: put one into DATABASE_URL"),
     ("does not exist", "is not as DATABASE_URL says ({words}): correct it, or create what lacks"),
     ("pg_hba.conf", "refuses connections from this machine: see its pg_hba.conf"),
@@ -59,7 +60,10 @@ def _sentence(where: str, error: BaseException | None) -> str:
             f"The database {where} refused the work: {words} (SQLSTATE {error.pgcode}). Nothing "
             "of this run was published; mend what it names, and run the same id again."
         )
+    said = words.rpartition("FATAL:")[2].strip()
     for part, remedy in _REMEDIES:
         if part in words:
-            return f"The database {where} {remedy.format(words=words.rpartition('FATAL:')[2])}."
+            return f"The database {where} {remedy.format(words=said)}."
+    if "FATAL:" in words:
+        return f"The database {where} refuses the connection: {said}. Nothing was published."
     return f"The database {where} {_UNREACHABLE}. Nothing of this run was published."

@@ -246,10 +246,7 @@ def _rejects_as_csv(csv: Path, parts: list[tuple[Path, list[str] | None]]) -> Pa
 def _as_csv(csv: Path, query: str, parameters: list[Any] | dict[str, Any]) -> Path:
     """Write a query's rows as PostgreSQL's COPY reads them: NULL is nothing, text is quoted."""
     with duckdb.connect(":memory:") as connection:
-        quoted = str(csv).replace("'", "''")
-        connection.execute(
-            f"COPY ({query}) TO '{quoted}' (FORMAT csv, HEADER false, FORCE_QUOTE *)", parameters
-        )
+        connection.sql(query, params=parameters).write_csv(str(csv), header=False, quoting="ALL")
     return csv
 
 

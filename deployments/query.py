@@ -1,0 +1,44 @@
+"""`python -m deployments.query "SELECT …"`: look at an environment's tables from the terminal."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import text
+
+from blocks.load import load_environment
+from flows.errors import PipelineError
+from flows.tasks.places import warehouse_of
+
+
+def main(
+    statement: Annotated[str, typer.Argument(help="One SQL query.")],
+    environment: Annotated[str, typer.Option(help="Whose tables to look at.")] = "local",
+) -> None:
+    """Run a query in an environment's schema, in a read-only transaction, and print its rows."""
+    try:
+        with (
+            warehouse_of(load_environment(environment)) as (engine, tables),
+            engine.connect() as connection,
+        ):
+            connection.execute(text("SET TRANSACTION READ ONLY"))
+            if tables.metadata.schema:
+                connection.execute(
+                    text("SELECT set_config('search_path', :schema, true)"),
+                    {"schema": tables.metadata.schema},
+                )
+            result = connection.execute(text(statement))
+            table = Table(*result.keys())
+            for row in result:
+                table.add_row(*("NULL" if value is None else str(value) for value in row))
+    except PipelineError as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(1) from None
+    Console(highlight=False).print(table)
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()

