@@ -1,11 +1,12 @@
 """The environment block: everything that a flow needs to know of where it runs."""
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 from prefect.blocks.core import Block
 from prefect.filesystems import LocalFileSystem
-from prefect_aws import S3Bucket
+from prefect_aws import AwsCredentials, S3Bucket
 from pydantic import Field
 
 from blocks.credentials import AwsSessionCredentials
@@ -28,7 +29,8 @@ class LogsBucket(S3Bucket):
     _block_type_slug = "user-page-views-logs-bucket"
     _description = "The bucket of one environment's logs; it is only read."
 
-    credentials: AwsSessionCredentials = Field(
+    # A union, because S3Bucket's own validator looks for the members of one; the first is taken.
+    credentials: AwsSessionCredentials | AwsCredentials = Field(
         default_factory=AwsSessionCredentials,
         title="AWS credentials",
         description="Empty credentials stand for the machine's own AWS identity.",
@@ -46,7 +48,7 @@ class ResultsBucket(S3Bucket):
     _block_type_slug = "user-page-views-results-bucket"
     _description = "The bucket where the results of one environment persist."
 
-    credentials: AwsSessionCredentials = Field(
+    credentials: AwsSessionCredentials | AwsCredentials = Field(
         default_factory=AwsSessionCredentials,
         title="AWS credentials",
         description="Empty credentials stand for the machine's own AWS identity.",
@@ -112,7 +114,12 @@ class Environment(Block):
 
 def s3_client(bucket: S3Bucket) -> "S3Client":
     """A boto3 client for the bucket's credentials, endpoint and region."""
-    credentials: Any = bucket.credentials
+    return _client(bucket.credentials)
+
+
+@lru_cache(maxsize=16)
+def _client(credentials: AwsCredentials) -> "S3Client":
+    # Kept, because boto3 takes a tenth of a second for each; other credentials, another client.
     parameters = credentials.aws_client_parameters
     endpoint = parameters.endpoint_url
     config = Config(

@@ -19,6 +19,13 @@ from prefect.testing.utilities import prefect_test_harness
 from tests.support.world import Services, World
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a Prefect server, by its fixtures."""
+    for item in items:
+        if {"prefect_server", "cycle"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("server")
+
+
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """The URL of an S3 endpoint that keeps its objects in memory."""
