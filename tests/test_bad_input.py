@@ -479,7 +479,12 @@ def test_a_run_with_an_object_that_cannot_be_decompressed_fails_with_the_remedy(
 ) -> None:
     good.put(name, BROKEN[name], None, suffix=f"-{name}")
     good.put(name, None, UPDATE.encode())
-    words = (f"'{name}/PageViews/1-{name}'", "decompressed", "upload it again", "run again")
+    words = (
+        f"'{name}/PageViews/1-{name}'",
+        "decompressed",
+        "upload it again",
+        "run the same id again",
+    )
     fails(good.broken(prefix(name)), LogsError, *words)
 
 

@@ -17,12 +17,12 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import BlockSchemaCreate
 from prefect.filesystems import LocalFileSystem
 from prefect.settings import get_current_settings
-from prefect_aws import AwsCredentials, S3Bucket
+from prefect_aws import AwsCredentials
 from pydantic import SecretStr
 
 from blocks.credentials import AwsSessionCredentials
 from blocks.database import Database
-from blocks.environment import SLUG, Environment, ResultsBucket, prefix_of, s3_client
+from blocks.environment import SLUG, Environment, LogsBucket, ResultsBucket, prefix_of, s3_client
 from blocks.load import load_environment, registered
 from blocks.register import main
 from blocks.settings import EnvironmentSettings, read_settings
@@ -143,7 +143,7 @@ def test_the_loaded_environment_has_every_value_and_the_file_goes_before_the_pro
         "notify_email": "data@example.com",
         "notify_from": "pipeline@example.com",
     }
-    assert type(environment.logs) is S3Bucket
+    assert type(environment.logs) is LogsBucket
     assert type(environment.results) is ResultsBucket
     assert type(environment.database) is Database
     assert environment.logs.bucket_name == "logs-of-the-file"
@@ -197,7 +197,7 @@ def test_a_process_that_knows_nothing_else_loads_the_same_environment(
     ("slug", "name"),
     [
         (SLUG, NAME),
-        ("s3-bucket", f"{NAME}-logs"),
+        ("user-page-views-logs-bucket", f"{NAME}-logs"),
         ("user-page-views-results-bucket", f"{NAME}-results"),
         ("user-page-views-database", NAME),
         ("aws-session-credentials", NAME),
@@ -421,7 +421,13 @@ def test_every_field_of_our_blocks_has_a_title_and_a_description(block: type[Blo
 
 # Documents of version 1.
 
-BLOCKS: list[type[Block]] = [AwsSessionCredentials, S3Bucket, ResultsBucket, Database, Environment]
+BLOCKS: list[type[Block]] = [
+    AwsSessionCredentials,
+    LogsBucket,
+    ResultsBucket,
+    Database,
+    Environment,
+]
 
 
 def stored() -> list[Data]:
@@ -460,7 +466,7 @@ OPTIONAL = {
     ],
     "user-page-views-database": ["schema_name"],
     "user-page-views-results-bucket": ["bucket_folder"],
-    "s3-bucket": ["bucket_folder"],
+    "user-page-views-logs-bucket": ["bucket_folder"],
     "aws-session-credentials": [
         *["aws_session_token", "profile_name", "region_name"],
         *["aws_client_parameters", "assume_role_arn", "assume_role_kwargs"],
