@@ -1,0 +1,126 @@
+"""The table of reasons: each record and its verdict."""
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
+
+import duckdb
+import pytest
+
+from flows.logs.counts import Counts
+from flows.logs.extract import DuckSettings, extract
+from flows.logs.objects import LogObject
+from tests.support.cases import CASES, Case
+from tests.support.model import model
+
+Rejects = list[tuple[int, str, str]]
+ENDS = {"as it is": b"", "with LF": b"\n", "with CRLF": b"\r\n"}
+PREFIX = {"page_view": "PageViews/", "user_update": "UserUpdates/"}
+
+
+def _key(number: int, kind: str) -> str:
+    return f"{PREFIX[kind]}{number:04}"
+
+
+@cache
+def _extracted(ending: bytes, before: bytes = b"") -> dict[str, tuple[Counts, Rejects]]:
+    """Extract all cases, each an object of its own; give the account and rejects by key."""
+    found: dict[str, tuple[Counts, Rejects]] = {}
+    for kind in PREFIX:
+        bodies = {
+            _key(number, kind): before + case.line + ending
+            for number, case in enumerate(CASES)
+            if case.kind == kind
+        }
+        found |= _extract(f"{kind}s", bodies)
+    return found
+
+
+def _extract(kind: str, bodies: dict[str, bytes]) -> dict[str, tuple[Counts, Rejects]]:
+    objects = [LogObject(kind, key, "etag", len(body)) for key, body in bodies.items()]
+
+    @contextmanager
+    def opened(item: LogObject) -> Iterator[BinaryIO]:
+        yield io.BytesIO(bodies[item.key])
+
+    with TemporaryDirectory() as folder:
+        done = extract(objects, opened, "production", Path(folder), DuckSettings(threads=1))
+        rejects: dict[str, Rejects] = {item.key: [] for item in objects}
+        if done.rejects is not None:
+            with duckdb.connect() as connection:
+                for key, *reject in connection.execute(
+                    "SELECT object_key, line_number, reason, line FROM read_parquet(?)",
+                    [str(done.rejects)],
+                ).fetchall():
+                    rejects[key].append((reject[0], reject[1], reject[2]))
+    return {
+        item.key: (counts, sorted(rejects[item.key]))
+        for item, counts in zip(done.objects, done.counts, strict=True)
+    }
+
+
+def _verdict(counts: Counts) -> str:
+    assert counts.lines <= 1, counts
+    if counts.lines == 0:
+        return "no_line"
+    if counts.rejected:
+        [reason] = counts.reasons
+        return reason
+    [verdict] = [
+        name for name in ("counted", "anonymous", "other_environment") if getattr(counts, name) == 1
+    ]
+    return verdict
+
+
+def _named(cases: list[Case]) -> list[object]:
+    return [pytest.param(number, id=case.name) for number, case in enumerate(cases)]
+
+
+@pytest.mark.parametrize("ending", ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize("number", _named(CASES))
+def test_a_record_is_counted_or_rejected_for_the_first_reason_that_applies(
+    number: int, ending: bytes
+) -> None:
+    case = CASES[number]
+    counts, _ = _extracted(ending)[_key(number, case.kind)]
+    assert _verdict(counts) == case.verdict
+
+
+@pytest.mark.parametrize("ending", ENDS.values(), ids=ENDS)
+def test_accounts_and_rejects_are_those_of_the_model(ending: bytes) -> None:
+    before = b"\n\r\n"
+    expected = model(
+        {_key(n, case.kind): before + case.line + ending for n, case in enumerate(CASES)}
+    )
+    wanted: dict[str, Rejects] = {}
+    for one in expected.rejects:
+        wanted.setdefault(one.object_key, []).append((one.line_number, one.reason, one.line))
+    for key, (counts, rejects) in _extracted(ending, before).items():
+        theirs = expected.objects[key]
+        ours = (counts.lines, counts.counted, counts.other_environment, counts.anonymous)
+        assert ours == (
+            theirs.lines,
+            theirs.counted,
+            theirs.other_environment,
+            theirs.anonymous,
+        ), key
+        assert rejects == sorted(wanted.get(key, [])), key
+
+
+def test_the_reference_alone_gives_the_same_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
+    text_of: Callable[[str], str] = extract.__globals__["sql"]
+
+    def nothing_is_sure(name: str) -> str:
+        # The verdict of SQL is replaced just before it is looked at.
+        unsure = "FROM (SELECT * REPLACE ('unsure' AS status) FROM judged)"
+        return text_of(name).replace("FROM judged", unsure)
+
+    monkeypatch.setitem(extract.__globals__, "sql", nothing_is_sure)
+    for kind in PREFIX:
+        bodies = {_key(n, kind): case.line for n, case in enumerate(CASES) if case.kind == kind}
+        for key, (counts, _) in _extract(f"{kind}s", bodies).items():
+            assert _verdict(counts) == CASES[int(key[-4:])].verdict, key

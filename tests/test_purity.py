@@ -1,0 +1,131 @@
+"""The table is a pure function of the log objects that are there, however they came to be there."""
+
+import gzip
+import itertools
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.model import model
+from tests.support.world import World
+
+# Few values, so that duplicates, ties and late emails come about by themselves.
+TIMES = st.sampled_from(
+    [
+        "2017-04-15T10:00:00",
+        "2017-04-15 10:00:00Z",
+        "2017-04-15T12:00:00+02:00",
+        "2017-04-15T10:00:00.5",
+        "2017-04-16T00:00:00",
+        "15/04/2017",
+    ]
+)
+ENVIRONMENTS = st.sampled_from(["production", "production", "production", "staging"])
+USERS = st.sampled_from([1, 2, "2", -3, None, "", 1.5])
+VIEWS = st.one_of(
+    st.builds(
+        lambda at, url, environment, user: json.dumps(
+            {"ts": at, "url": url, "environment": environment, "user_id": user}
+        ),
+        TIMES,
+        st.sampled_from(["/a/", "/b/", "/é/", ""]),
+        ENVIRONMENTS,
+        USERS,
+    ),
+    st.sampled_from(["{bad", "", "  ", '{"ts": 1}']),
+)
+UPDATES = st.one_of(
+    st.builds(
+        lambda at, user, email, name, environment: ",".join(
+            f'"{field}"' for field in (at, user, email, name, environment)
+        ),
+        TIMES,
+        st.sampled_from(["1", "2", "-3", "x"]),
+        st.sampled_from(["a@example.com", "b@example.com", "", "é"]),
+        st.sampled_from(["A", "B", "two\nlines"]),
+        ENVIRONMENTS,
+    ),
+    st.sampled_from(["updated_at,user_id,email,name,environment", "", "four,fields,are,few"]),
+)
+
+
+def _bodies(lines: st.SearchStrategy[str]) -> st.SearchStrategy[bytes]:
+    return st.lists(lines, max_size=8).map(lambda some: "\n".join(some).encode())
+
+
+# One step: objects that appear or are overwritten by name, names that disappear, and how it is run.
+STEPS = st.fixed_dictionaries(
+    {
+        "views": st.dictionaries(st.sampled_from("abcd"), _bodies(VIEWS), max_size=3),
+        "updates": st.dictionaries(st.sampled_from("xyz"), _bodies(UPDATES), max_size=2),
+        "gone": st.sets(st.sampled_from("abcdxyz"), max_size=2),
+        "compressed": st.booleans(),
+        "how": st.sampled_from(["new", "new", "rerun", "refresh"]),
+    }
+)
+_ids = itertools.count()
+
+
+@pytest.fixture
+def tolerant_world(world: World) -> World:
+    """A world in which any share of lines may be rejected."""
+    world.register(MAX_REJECTED_RATIO="1")
+    return world
+
+
+def _check(world: World, steps: list[dict[str, object]]) -> None:
+    world.empty("LOGS")
+    objects: dict[str, bytes] = {"PageViews/0": b"", "UserUpdates/0": b""}
+    for key, body in objects.items():
+        world.put(key, body)
+    id, published = "", None
+    for step in steps:
+        suffix = ".gz" if step["compressed"] else ""
+        changed = {
+            f"{prefix}/{name}{suffix}": gzip.compress(body, mtime=0) if suffix else body
+            for prefix, kind in (("PageViews", "views"), ("UserUpdates", "updates"))
+            for name, body in step[kind].items()  # type: ignore[attr-defined]
+        }
+        for key in [key for key in objects if key[-1] in step["gone"]]:  # type: ignore[operator]
+            world.delete(key)
+            del objects[key]
+        for key, body in changed.items():
+            world.put(key, body)
+        objects |= changed
+        if step["how"] == "rerun" and published is not None:
+            before = world.rows()
+            assert world.run(id) == published
+            assert world.rows() == before
+            continue
+        if step["how"] == "new" or published is None:
+            id = f"run-{next(_ids)}"
+        published = world.run(id, refresh=step["how"] == "refresh")
+        expected = model(objects)
+        assert world.rows() == expected.rows
+        for kind in ("page_views", "user_updates"):
+            ours, theirs = getattr(published, kind), getattr(expected, kind)
+            for part in ("lines", "counted", "duplicates", "other_environment", "anonymous"):
+                assert getattr(ours, part) == getattr(theirs, part), (kind, part)
+
+
+PURE = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
+
+
+@settings(max_examples=25, derandomize=True, **PURE)  # type: ignore[arg-type]
+@given(steps=st.lists(STEPS, min_size=1, max_size=4))
+def test_any_records_in_any_objects_by_any_runs_give_the_models_table(
+    tolerant_world: World, steps: list[dict[str, object]]
+) -> None:
+    _check(tolerant_world, steps)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1_500)
+@settings(max_examples=300, **PURE)  # type: ignore[arg-type]
+@given(steps=st.lists(STEPS, min_size=1, max_size=6))
+def test_many_more_records_objects_and_runs_give_the_models_table(
+    tolerant_world: World, steps: list[dict[str, object]]
+) -> None:
+    _check(tolerant_world, steps)
