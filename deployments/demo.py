@@ -15,7 +15,6 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
 
-from rich.box import SIMPLE_HEAD  # noqa: E402 - the settings above come first
 from rich.console import Console  # noqa: E402 - the settings above come first
 from rich.table import Table  # noqa: E402
 
@@ -47,9 +46,7 @@ def main() -> None:
     summary = user_page_views(id=ID, environment="local")
     console.print(f"  [dim]{time.monotonic() - started:.1f} s[/dim]\n")
 
-    account = Table(
-        box=SIMPLE_HEAD, pad_edge=False, title=f"Every line accounted for (run {summary.id})"
-    )
+    account = Table(box=None, pad_edge=False, title=f"Every line accounted for (run {summary.id})")
     account.add_column("log", no_wrap=True)
     for part in _PARTS:
         account.add_column(part.replace("_", "\n"), justify="right", no_wrap=True)
@@ -76,7 +73,7 @@ def main() -> None:
     console.print(f"\n[bold]{done}[/bold]\n")
 
     rows = Table(
-        box=SIMPLE_HEAD,
+        box=None,
         pad_edge=False,
         title=f"The first ten of {summary.rows:,} rows of user_page_views",
     )
