@@ -8,18 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 
-# Before Prefect is imported: nothing is reported to anybody, the server has time to start on a
-# cold machine, and its own log keeps to what goes wrong.
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
-warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
-
-from rich.console import Console  # noqa: E402 - the settings above come first
-from rich.table import Table  # noqa: E402
+from rich.console import Console
+from rich.table import Table
 
 ID = "demo"
 _PARTS = ("lines", "counted", "duplicates", "other_environment", "anonymous", "rejected")
+
+
+def _settle() -> None:
+    """Before Prefect is imported: report to nobody, and give a cold machine time."""
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
 
 
 @contextmanager
@@ -32,6 +33,7 @@ def _step(console: Console, what: str) -> Iterator[None]:
 
 def main() -> None:
     """Run the flow and show what it did."""
+    _settle()
     console = Console(highlight=False)
     with _step(console, "Importing Prefect"):
         from blocks.load import load_environment

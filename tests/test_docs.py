@@ -1,0 +1,113 @@
+"""Docs cannot drift: what they name exists, and what exists is named."""
+
+import ast
+import importlib
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from blocks.register import HELP
+from blocks.settings import EnvironmentSettings
+from flows.logs.records import REASONS
+from flows.summary import RunSummary
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SETTINGS = [name.upper() for name in EnvironmentSettings.model_fields]
+
+
+def blocks_of(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_stands_in_the_readme_and_in_the_help(name: str) -> None:
+    assert f"`{name}`" in README
+    assert name in HELP
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_stands_in_the_readme(reason: str) -> None:
+    assert f"| `{reason}` |" in README
+
+
+@pytest.mark.parametrize("name", RunSummary.model_fields)
+def test_every_field_of_the_summary_stands_in_the_readme(name: str) -> None:
+    assert f"`{name}`" in README
+
+
+def test_every_deployment_and_its_pool_stand_in_the_readme() -> None:
+    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    for one in deployments:
+        module, _, flow = one["entrypoint"].rpartition(".")
+        assert callable(getattr(importlib.import_module(module), flow))
+        assert f"`{flow.replace('_', '-')}`" in README
+        assert f"`{one['name']}`" in README
+        assert f"--pool {one['work_pool']['name']}" in README
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_files_named_in_a_page_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    for link in links:
+        assert (page.parent / link).exists(), link
+    for name in re.findall(r"`((?:flows|blocks|deployments|tests|docs)/[\w/.]*)`", text):
+        assert (ROOT / name).exists(), name
+
+
+def test_make_targets_named_in_the_readme_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([\w.-]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", README, re.MULTILINE))
+    assert {"demo", "test", "check", "matrix", "help", "lock"} <= named
+    assert named <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_snippets_compile_and_their_imports_exist(page: Path) -> None:
+    for snippet in blocks_of("python", page.read_text(encoding="utf-8")):
+        for node in ast.walk(ast.parse(snippet)):
+            if isinstance(node, ast.ImportFrom):
+                assert node.module is not None
+                module = importlib.import_module(node.module)
+                for alias in node.names:
+                    assert hasattr(module, alias.name), alias.name
+
+
+def _commands() -> list[str]:
+    lines = "\n".join(blocks_of("bash")).splitlines()
+    return sorted({line.split("#")[0].strip() for line in lines} - {""})
+
+
+def test_commands_of_the_readme_are_accepted_by_the_real_programs() -> None:
+    for command in _commands():
+        program, *words = shlex.split(command)
+        if program == "prefect":
+            verbs = [word for word in words if re.fullmatch(r"[a-z-]+", word)][:2]
+            verbs = verbs[:1] if words[0] == "deploy" else verbs
+            shown = _help(str(Path(sys.executable).with_name("prefect")), *verbs)
+        elif words[:2] == ["-m", "blocks.register"]:
+            shown = _help(sys.executable, "-m", "blocks.register")
+        else:
+            assert program in ("make", "export", "python"), command
+            continue
+        for option in (word for word in words if re.fullmatch(r"--?[a-z-]+", word)):
+            assert option in shown, command
+
+
+def _help(*command: str) -> str:
+    done = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    names = sorted(path.name for path in (ROOT / "docs" / "decisions").glob("*.md"))
+    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
