@@ -151,7 +151,7 @@ class _Reader:
         ).fetchall()
         execute("DROP TABLE batch")
         for number, line_number, line in unsure:
-            self._judge(number, Odd(line_number, line.encode()))
+            self._judge(number, Odd(line_number, line.encode().removesuffix(b"\r")))
 
     def _judge(self, number: int, odd: Odd) -> None:
         """Give one line or record to the reference reader and book its verdict."""
@@ -164,15 +164,14 @@ class _Reader:
             if self.kind == "page_views":
                 found = self._page_view(raw)
             else:
-                # A line of its own had its line end cut off, which tells a CR's part.
-                record = odd.record or read_record(raw + b"\n", 0, complete=True)
+                record = odd.record or read_record(raw, 0, complete=True)
                 raw = record.raw
                 update = read_user_update(raw, record.fields)
                 if update is None:
                     return
                 found = (update.environment, update.at, update.user_id, update.email, update.name)
         except Rejected as rejected:
-            tally.reject(odd.line_number, rejected.reason, raw.removesuffix(b"\r"))
+            tally.reject(odd.line_number, rejected.reason, raw)
             return
         environment, at, user_id, *rest = found
         tally.counts.lines += 1

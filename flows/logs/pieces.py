@@ -17,7 +17,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class Odd:
-    """A record for the reference reader: a line, or a CSV record already split."""
+    """A record for the reference reader: a line without its line end, or a CSV record."""
 
     line_number: int
     raw: bytes
@@ -27,8 +27,8 @@ class Odd:
 def json_pieces(blocks: Iterator[tuple[bytes, bool]]) -> Iterator[Lines | Odd]:
     """Cut the blocks of one object of page views."""
     line_number = 1
-    for block, _ in blocks:
-        yield from _lines(block, line_number)
+    for block, last in blocks:
+        yield from _rest(block, line_number) if last else _lines(block, line_number)
         line_number += block.count(b"\n")
 
 
@@ -56,15 +56,9 @@ def csv_pieces(blocks: Iterator[tuple[bytes, bool]], key: str) -> Iterator[Lines
             line_number += data.count(b"\n", at, record.end)
             at = record.end
         else:
-            if last and data.endswith(b"\r"):
-                # Only CR LF ends a line: SQL would take this CR for half of one.
-                start = max(data.rfind(b"\n") + 1, at)
-                yield from _lines(data[at:start], line_number)
-                line_number += data.count(b"\n", at, start)
-                yield Odd(line_number, data[start:], read_record(data, start, complete=True))
-            else:
-                yield from _lines(data[at:], line_number)
-                line_number += data.count(b"\n", at)
+            rest = data[at:]
+            yield from _rest(rest, line_number) if last else _lines(rest, line_number)
+            line_number += rest.count(b"\n")
             at = len(data)
         data = data[at:]
         if len(data) > MOST_LINE_BYTES:
@@ -81,6 +75,17 @@ def _odd_quoted_lines(data: bytes) -> Iterator[int]:
         start += len(line) + 1
 
 
+def _rest(data: bytes, line_number: int) -> Iterator[Lines | Odd]:
+    """The lines at the end of an object, each of which stands alone.
+
+    SQL takes a CR at the end of a line for half of a line end; where no LF follows, it is data.
+    """
+    start = data.rfind(b"\n") + 1 if data.endswith(b"\r") else len(data)
+    yield from _lines(data[:start], line_number)
+    if start < len(data):
+        yield Odd(line_number + data.count(b"\n"), data[start:])
+
+
 def _lines(block: bytes, line_number: int) -> Iterator[Lines | Odd]:
     if not block:
         return
@@ -90,13 +95,15 @@ def _lines(block: bytes, line_number: int) -> Iterator[Lines | Odd]:
             return
         except UnicodeDecodeError:
             pass
+    lines = block.split(b"\n")
     kept = []
-    for offset, line in enumerate(block.split(b"\n")):
+    for offset, line in enumerate(lines):
         if _plain(line):
             kept.append(line)
         else:
             kept.append(b"")
-            yield Odd(line_number + offset, line)
+            ended = offset < len(lines) - 1
+            yield Odd(line_number + offset, line.removesuffix(b"\r") if ended else line)
     yield Lines(line_number, b"\n".join(kept).decode())
 
 

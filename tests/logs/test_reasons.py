@@ -1,23 +1,16 @@
 """The table of reasons: each record and its verdict."""
 
-import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import BinaryIO
 
-import duckdb
 import pytest
 
 from flows.logs.counts import Counts
-from flows.logs.extract import DuckSettings, extract
-from flows.logs.objects import LogObject
+from flows.logs.extract import extract
 from tests.support.cases import CASES, Case
 from tests.support.model import model
+from tests.support.readers import Rejects, extract_bodies
 
-Rejects = list[tuple[int, str, str]]
 ENDS = {"as it is": b"", "with LF": b"\n", "with CRLF": b"\r\n"}
 PREFIX = {"page_view": "PageViews/", "user_update": "UserUpdates/"}
 
@@ -36,31 +29,8 @@ def _extracted(ending: bytes, before: bytes = b"") -> dict[str, tuple[Counts, Re
             for number, case in enumerate(CASES)
             if case.kind == kind
         }
-        found |= _extract(f"{kind}s", bodies)
+        found |= extract_bodies(f"{kind}s", bodies)
     return found
-
-
-def _extract(kind: str, bodies: dict[str, bytes]) -> dict[str, tuple[Counts, Rejects]]:
-    objects = [LogObject(kind, key, "etag", len(body)) for key, body in bodies.items()]
-
-    @contextmanager
-    def opened(item: LogObject) -> Iterator[BinaryIO]:
-        yield io.BytesIO(bodies[item.key])
-
-    with TemporaryDirectory() as folder:
-        done = extract(objects, opened, "production", Path(folder), DuckSettings(threads=1))
-        rejects: dict[str, Rejects] = {item.key: [] for item in objects}
-        if done.rejects is not None:
-            with duckdb.connect() as connection:
-                for key, *reject in connection.execute(
-                    "SELECT object_key, line_number, reason, line FROM read_parquet(?)",
-                    [str(done.rejects)],
-                ).fetchall():
-                    rejects[key].append((reject[0], reject[1], reject[2]))
-    return {
-        item.key: (counts, sorted(rejects[item.key]))
-        for item, counts in zip(done.objects, done.counts, strict=True)
-    }
 
 
 def _verdict(counts: Counts) -> str:
@@ -122,5 +92,5 @@ def test_the_reference_alone_gives_the_same_verdicts(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(extract.__globals__, "sql", nothing_is_sure)
     for kind in PREFIX:
         bodies = {_key(n, kind): case.line for n, case in enumerate(CASES) if case.kind == kind}
-        for key, (counts, _) in _extract(f"{kind}s", bodies).items():
+        for key, (counts, _) in extract_bodies(f"{kind}s", bodies).items():
             assert _verdict(counts) == CASES[int(key[-4:])].verdict, key
