@@ -1,10 +1,9 @@
 """Extract: log objects in, one Parquet file of distinct, valid records and an account out."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,6 +11,7 @@ import duckdb
 
 from flows.logs.counts import Counts
 from flows.logs.csv_records import read_record
+from flows.logs.duck import DuckSettings, duck, sql
 from flows.logs.objects import LogObject
 from flows.logs.pieces import Lines, Odd, csv_pieces, json_pieces
 from flows.logs.records import PageView, Rejected, read_page_view, read_user_update
@@ -32,38 +32,6 @@ _BATCH_CHARACTERS = 16 * 2**20
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc).replace(tzinfo=None)
 
 OpenObject = Callable[[LogObject], AbstractContextManager[BinaryIO]]
-
-
-@dataclass(frozen=True)
-class DuckSettings:
-    """Limits of the data work: DuckDB's memory (such as `1GB`), its threads, its spill folder."""
-
-    memory_limit: str = "1GB"
-    threads: int = 2
-    spill: Path | None = None
-
-
-@contextmanager
-def duck(settings: DuckSettings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A private DuckDB that never reaches out to the network."""
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": settings.memory_limit,
-        "threads": str(settings.threads),
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-    }
-    if settings.spill is not None:
-        config["temp_directory"] = str(settings.spill)
-    connection = duckdb.connect(":memory:", config=config)
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def sql(name: str) -> str:
-    """The text of `flows/logs/sql/{name}.sql`."""
-    return files("flows.logs").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
 
 
 @dataclass

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import duckdb
 
-from flows.logs.extract import COLUMNS, DuckSettings, duck, sql
+from flows.logs.duck import DuckSettings, duck, sql
+from flows.logs.extract import COLUMNS
 
 
 @dataclass(frozen=True)

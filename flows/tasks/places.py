@@ -9,7 +9,7 @@ from prefect_aws import S3Bucket
 from sqlalchemy import Engine
 
 from blocks.environment import Environment, prefix_of, s3_client
-from flows.logs.extract import DuckSettings
+from flows.logs.duck import DuckSettings
 from flows.storage.logs_bucket import LogsBucket
 from flows.storage.results import BucketResults, FolderResults, ResultsStorage
 from flows.warehouse.connect import connected

@@ -14,7 +14,8 @@ import zstandard
 
 from flows.errors import LogsError
 from flows.logs import streams
-from flows.logs.extract import DuckSettings, extract
+from flows.logs.duck import DuckSettings
+from flows.logs.extract import extract
 from flows.logs.objects import LogObject, fingerprint, is_log, pack
 from flows.logs.timestamps import read_timestamp
 from tests.support.cases import CASES

@@ -10,7 +10,8 @@ from typing import BinaryIO
 import duckdb
 
 from flows.logs.counts import Counts
-from flows.logs.extract import DuckSettings, extract
+from flows.logs.duck import DuckSettings
+from flows.logs.extract import extract
 from flows.logs.objects import LogObject
 
 Rejects = list[tuple[int, str, str]]

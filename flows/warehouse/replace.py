@@ -1,0 +1,113 @@
+"""A table made to hold exactly the rows of a file, by writing only those that differ."""
+
+from pathlib import Path
+from typing import cast
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+from sqlalchemy import Connection, Table, inspect
+from sqlalchemy.schema import AddConstraint, CreateTable
+
+from flows.errors import WarehouseError
+
+
+def replace_rows(connection: Connection, table: Table, csv: Path | None) -> int:
+    """Make the table hold exactly the rows of a CSV file; return how many rows were written."""
+    cursor = cast(Cursor, connection.connection.cursor())
+    target = sql.Identifier(*([table.schema] if table.schema else []), table.name)
+    names = [column.name for column in table.columns]
+    columns = sql.SQL(", ").join(map(sql.Identifier, names))
+    if not inspect(connection).has_table(table.name, schema=table.schema):
+        # On the first load the key is built once, after the rows: AddConstraint takes it out of
+        # CREATE TABLE.
+        add_key = AddConstraint(table.primary_key)
+        connection.execute(CreateTable(table))
+        written = _copy(cursor, target, columns, csv)
+        connection.execute(add_key)
+        return written
+    _check_shape(connection, table)
+    staging = sql.Identifier(f"incoming_{table.name}")
+    cursor.execute(
+        sql.SQL("CREATE TEMP TABLE {staging} (LIKE {target}) ON COMMIT DROP").format(
+            staging=staging, target=target
+        )
+    )
+    _copy(cursor, staging, columns, csv)
+    cursor.execute(sql.SQL("ANALYZE {}").format(staging))
+    keys = [column.name for column in table.primary_key]
+    values = [name for name in names if name not in keys]
+    parts = {
+        "target": target,
+        "staging": staging,
+        "columns": columns,
+        "keys": sql.SQL(", ").join(map(sql.Identifier, keys)),
+        "same_key": _all_equal("old", "new", keys),
+        "old_values": _qualified("old", values),
+        "new_values": _qualified("new", values),
+        "new_columns": _qualified("new", names),
+        "a_key": _qualified("old", keys[:1]),
+        "updates": sql.SQL(", ").join(
+            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in values
+        ),
+    }
+    cursor.execute(
+        sql.SQL(
+            "DELETE FROM {target} AS old"
+            " WHERE NOT EXISTS (SELECT FROM {staging} AS new WHERE {same_key})"
+        ).format(**parts)
+    )
+    written = cursor.rowcount
+    cursor.execute(
+        sql.SQL(
+            "INSERT INTO {target} ({columns})"
+            " SELECT {new_columns} FROM {staging} AS new LEFT JOIN {target} AS old ON {same_key}"
+            " WHERE {a_key} IS NULL OR ({old_values}) IS DISTINCT FROM ({new_values})"
+            " ON CONFLICT ({keys}) DO UPDATE SET {updates}"
+        ).format(**parts)
+    )
+    return written + cursor.rowcount
+
+
+def _copy(cursor: Cursor, target: sql.Identifier, columns: sql.Composed, csv: Path | None) -> int:
+    if csv is None:
+        return 0
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(target, columns)
+    with csv.open("rb") as file:
+        cursor.copy_expert(statement, file, size=2**20)
+    return cursor.rowcount
+
+
+def _check_shape(connection: Connection, table: Table) -> None:
+    """Raise where the table that is there lacks a column, or has one of another type."""
+    found = {
+        column["name"]: column["type"]
+        for column in inspect(connection).get_columns(table.name, schema=table.schema)
+    }
+    dialect = connection.dialect
+    wrong = [
+        f"{column.name} must be {column.type.compile(dialect)}"
+        + ("" if column.name not in found else f", is {found[column.name].compile(dialect)}")
+        for column in table.columns
+        if column.name not in found
+        or found[column.name].compile(dialect) != column.type.compile(dialect)
+    ]
+    keys = inspect(connection).get_pk_constraint(table.name, schema=table.schema)
+    wanted = [column.name for column in table.primary_key]
+    if keys["constrained_columns"] != wanted:
+        wrong.append(f"its primary key must be ({', '.join(wanted)})")
+    if wrong:
+        raise WarehouseError(
+            f"The table {table.fullname} has another shape than this service writes: "
+            f"{'; '.join(wrong)}. Nothing was changed: mend the table, or move it away."
+        )
+
+
+def _qualified(alias: str, names: list[str]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(alias, name) for name in names)
+
+
+def _all_equal(left: str, right: str, names: list[str]) -> sql.Composed:
+    return sql.SQL(" AND ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(left, name), sql.Identifier(right, name))
+        for name in names
+    )
