@@ -1,10 +1,12 @@
 """Real parts for the tests: an S3 endpoint over HTTP, a PostgreSQL, a Prefect server."""
 
+import copy
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from moto.server import ThreadedMotoServer
@@ -63,7 +65,8 @@ def prefect_server() -> Iterator[None]:
 
 @contextmanager
 def _block_types_registered_once() -> Iterator[None]:
-    """Each save registers the block's type again, which takes Prefect seconds: once will do."""
+    """Each save registers the block's type again, and makes its schema again for each of its
+    fields, which takes Prefect seconds: once will do."""
     registered: set[type[Block]] = set()
     original = Block.__dict__["register_type_and_schema"]
 
@@ -72,8 +75,18 @@ def _block_types_registered_once() -> Iterator[None]:
             original.__get__(None, cls)(_sync=True)
             registered.add(cls)
 
+    schemas: dict[tuple[type[Block], str], dict[str, Any]] = {}
+    make_schema = Block.__dict__["model_json_schema"]
+
+    def schema(cls: type[Block], *args: Any, **options: Any) -> dict[str, Any]:
+        key = cls, repr((args, options))
+        if key not in schemas:
+            schemas[key] = make_schema.__get__(None, cls)(*args, **options)
+        return copy.deepcopy(schemas[key])
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Block, "register_type_and_schema", classmethod(register))
+        patch.setattr(Block, "model_json_schema", classmethod(schema))
         yield
 
 
