@@ -24,9 +24,9 @@ class WarehouseError(PipelineError):
     """The database is not reachable, refuses the work, or has a table of another shape."""
 
 
-class DamagedExtract(PipelineError):
-    """A stored extract is not what its manifest says; `names` are the units to make again."""
+class ListAgain(PipelineError):
+    """What the run has listed, or has stored, is not there as it was: a new listing heals it."""
 
-    def __init__(self, message: str, names: list[str]) -> None:
-        super().__init__(message)
-        self.names = names
+
+class ObjectChanged(ListAgain):
+    """A listed log object was deleted or overwritten before it was read."""

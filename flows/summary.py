@@ -40,6 +40,7 @@ class RunSummary(BaseModel):
         rows: Rows of `user_page_views` that the logs give.
         rows_written: Rows that this run inserted, changed or deleted.
         seconds: From the run's start to its publishing.
+        healed: What was not as it should have been, and was put right on the way, in sentences.
         overtaken: A run that listed the logs later had published before: the table is that
             run's, and this one wrote nothing.
     """
@@ -58,6 +59,7 @@ class RunSummary(BaseModel):
     rows: int
     rows_written: int
     seconds: float
+    healed: list[str] = Field(default_factory=list)
     overtaken: bool = False
 
     def as_json(self) -> dict[str, Any]:

@@ -1,18 +1,22 @@
 """The flow user-page-views: logs in S3 into the table `user_page_views`."""
 
 from datetime import datetime, timezone
+from typing import Any
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.load import load_environment
+from flows.errors import ListAgain, StorageError
 from flows.run_id import check_id
+from flows.stopping import stopping_with_the_flow
 from flows.summary import RunSummary
-from flows.tasks.caching import results_in
+from flows.tasks.caching import anew, results_in
 from flows.tasks.extract import extract_logs
+from flows.tasks.healing import MOST_LISTINGS, check_again
 from flows.tasks.listing import list_logs
 from flows.tasks.places import results_of
-from flows.tasks.publish import publish_table, published_run
+from flows.tasks.publish import Run, lost_from_ledger, publish_table, published_run
 from flows.tasks.report import report
 from flows.tasks.runs import due
 from flows.tasks.summarise import summarise_events
@@ -42,25 +46,72 @@ def user_page_views(
     """
     started_at = datetime.now(timezone.utc)
     run_id = check_id(id, due())
-    with results_in(results_of(load_environment(environment))):
+    with results_in(results_of(load_environment(environment))), stopping_with_the_flow():
         known = None if refresh else published_run(run_id, environment, NAME)
-        # The ledger decides; a cached result counts only where the ledger has the run.
-        anew = known is None
-        listed = list_logs.with_options(refresh_cache=anew)(run_id, environment, known)
-        parts = [
-            extract_logs.with_options(refresh_cache=anew).submit(
-                run_id, environment, part, listed["plan"], known
-            )
-            for part in range(listed["parts"])
-        ]
-        extracted = [part.result() for part in parts]
-        made = summarise_events.with_options(refresh_cache=anew)(
-            run_id, environment, listed["plan"], known
-        )
-        stages = {"list_logs": listed, "extract_logs": extracted, "summarise": made}
-        published = publish_table.with_options(refresh_cache=anew)(
-            run_id, environment, NAME, started_at, stages, refresh, known
-        )
+        if known is None:
+            published = _publish(run_id, environment, refresh, started_at)
+        else:
+            published = _show_published(run_id, environment, started_at, known)
     summary = RunSummary.model_validate(published)
     report(summary, already=known is not None)
     return summary
+
+
+def _publish(id: str, environment: str, refresh: bool, started_at: datetime) -> dict[str, Any]:
+    """Run the stages; again, where what was listed or stored has changed under them."""
+    run = Run(started_at, [] if refresh else lost_from_ledger(id, environment))
+    for _ in range(MOST_LISTINGS):
+        try:
+            return _stages(id, environment, refresh, run)
+        except ListAgain as reason:
+            run.healed.append(str(reason))
+    raise StorageError(
+        f"The logs or the stored results changed under the run each of {MOST_LISTINGS} times that "
+        f"it listed them. The last time: {run.healed[-1]} Nothing was published: run the same id "
+        "again when they are at rest."
+    )
+
+
+def _show_published(
+    id: str, environment: str, started_at: datetime, known: dict[str, Any]
+) -> dict[str, Any]:
+    """Call the stages of a published id, which do nothing: the UI shows them as cached."""
+    summary: dict[str, Any] = known["summary"]
+    stages: dict[str, Any] = known["stages"]
+    listed, run = stages["list_logs"], Run(started_at)
+    called = [
+        list_logs.submit(id, environment, known),
+        *(
+            extract_logs.submit(id, environment, part, listed["plan"], known)
+            for part in range(listed["parts"])
+        ),
+        summarise_events.submit(id, environment, listed["plan"], known),
+        publish_table.submit(id, environment, NAME, run, stages, False, known),
+    ]
+    for future in called:
+        future.result()
+    return summary
+
+
+def _stages(id: str, environment: str, refresh: bool, run: Run) -> dict[str, Any]:
+    # Only the ledger tells that a step is done, and it has no row of this id: no record is used.
+    # Each stage runs in a thread, so that a signal ends this one's waiting at once.
+    listed = anew(list_logs).submit(id, environment, None).result()
+    check_again(listed)
+    run.healed.extend(listed["healed"])
+    plan = listed["plan"]
+    parts = [
+        anew(extract_logs).submit(id, environment, part, plan, None)
+        for part in range(listed["parts"])
+    ]
+    extracted = [part.result() for part in parts]
+    run.parsed += sum(part["objects"] for part in extracted)
+    check_again(*extracted)
+    made = anew(summarise_events).submit(id, environment, plan, None).result()
+    check_again(made)
+    stages = {"list_logs": listed, "extract_logs": extracted, "summarise": made}
+    published = (
+        anew(publish_table).submit(id, environment, NAME, run, stages, refresh, None).result()
+    )
+    check_again(published)
+    return published

@@ -220,24 +220,6 @@ def test_an_emptied_results_storage_does_not_bring_a_published_id_to_run(world: 
     assert world.stored("extracts/") == {}
 
 
-def test_a_damaged_extract_is_dropped_and_made_again(world: World) -> None:
-    objects = fill(world, FIRST)
-    world.run("one")
-    bucket = world.settings["RESULTS_BUCKET"]
-    [name] = [n for n in world.stored("extracts/") if ".events." in n and _holds_views(world, n)]
-    world.services.s3.put_object(Bucket=bucket, Key=name, Body=b"PAR1 not really")
-    objects |= fill(world, SECOND)
-    with pytest.raises(Exception, match="damaged"):
-        world.run("two")
-    world.run("two")
-    assert world.rows() == model(objects).rows
-
-
-def _holds_views(world: World, events: str) -> bool:
-    manifest = world.stored(events.split(".")[0] + ".json")
-    return b"PageViews/" in b"".join(manifest.values())
-
-
 def test_a_failed_id_goes_on_and_takes_the_logs_that_are_there_by_then(world: World) -> None:
     objects = fill(world, {**FIRST, "PageViews/bad.jsonl": "{bad\n" * 100})
     with pytest.raises(LogsError, match=r"PageViews/bad\.jsonl"):

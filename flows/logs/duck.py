@@ -8,6 +8,8 @@ from pathlib import Path
 
 import duckdb
 
+from flows.stopping import interrupted_by_stop
+
 
 @dataclass(frozen=True)
 class DuckSettings:
@@ -31,7 +33,8 @@ def duck(settings: DuckSettings) -> Iterator[duckdb.DuckDBPyConnection]:
         config["temp_directory"] = str(settings.spill)
     connection = duckdb.connect(":memory:", config=config)
     try:
-        yield connection
+        with interrupted_by_stop(connection.interrupt):
+            yield connection
     finally:
         connection.close()
 

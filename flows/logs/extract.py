@@ -16,8 +16,9 @@ from flows.logs.objects import LogObject
 from flows.logs.pieces import Lines, Odd, csv_pieces, json_pieces
 from flows.logs.records import PageView, Rejected, read_page_view, read_user_update
 from flows.logs.streams import decompressed, whole_lines
+from flows.stopping import check_stop
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Part of every extract's name: raise it with any change of what a record or a file is."""
 
 COLUMNS = {
@@ -80,6 +81,7 @@ class _Reader:
         blocks = whole_lines(decompressed(stream, item.key), item.key)
         page_views = self.kind == "page_views"
         for piece in json_pieces(blocks) if page_views else csv_pieces(blocks, item.key):
+            check_stop()
             if isinstance(piece, Odd):
                 self._judge(number, piece)
                 continue

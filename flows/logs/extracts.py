@@ -13,6 +13,7 @@ from pathlib import Path
 from flows.logs.counts import Counts
 from flows.logs.extract import SCHEMA_VERSION, Extracted
 from flows.logs.objects import LogObject, unit_name
+from flows.logs.sealed import seal, unseal
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,15 @@ class StoredFile:
 
     name: str
     sha256: str
+
+    @classmethod
+    def of(cls, path: Path, name: str) -> "StoredFile":
+        """What a file is to be stored as: the name is completed with the file's hash.
+
+        So two runs at once that make the same thing never replace each other's files.
+        """
+        sha256 = _sha256(path)
+        return cls(f"{name}.{sha256[:16]}.parquet", sha256)
 
     def is_whole(self, path: Path) -> bool:
         """Whether a fetched copy is what was stored."""
@@ -38,15 +48,17 @@ class Unit:
     rejects: StoredFile | None
 
     def as_bytes(self) -> bytes:
-        """The manifest as stored: JSON."""
+        """The manifest as stored."""
         values = asdict(self)
         del values["manifest"]
-        return json.dumps(values, sort_keys=True).encode()
+        return seal(values)
 
     @classmethod
-    def from_bytes(cls, manifest: str, content: bytes) -> "Unit":
-        """The inverse of `as_bytes`."""
-        values = json.loads(content)
+    def from_bytes(cls, manifest: str, document: bytes | None) -> "Unit | None":
+        """The inverse of `as_bytes`; None where the manifest is missing or damaged."""
+        values = unseal(document)
+        if values is None:
+            return None
         rejects = values["rejects"]
         return cls(
             manifest,
@@ -77,24 +89,15 @@ def manifest_name(scope: Scope, objects: Iterable[LogObject]) -> str:
 
 
 def describe(scope: Scope, extracted: Extracted) -> Unit:
-    """The manifest of an extract whose files are still in the scratch folder.
-
-    A file's name holds its hash, so that two runs at once which make the same unit never replace
-    each other's files.
-    """
+    """The manifest of an extract whose files are still in the scratch folder."""
     manifest = manifest_name(scope, extracted.objects)
-
-    def stored(path: Path, kind: str) -> StoredFile:
-        sha256 = _sha256(path)
-        return StoredFile(f"{manifest[:-5]}.{kind}.{sha256[:16]}.parquet", sha256)
-
-    rejects = extracted.rejects
+    name, rejects = manifest.removesuffix(".json"), extracted.rejects
     return Unit(
         manifest,
         extracted.objects,
         extracted.counts,
-        stored(extracted.events, "events"),
-        None if rejects is None else stored(rejects, "rejects"),
+        StoredFile.of(extracted.events, f"{name}.events"),
+        None if rejects is None else StoredFile.of(rejects, f"{name}.rejects"),
     )
 
 

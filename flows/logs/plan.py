@@ -1,11 +1,11 @@
 """A run's plan: the log objects it was given, and the units of work that are still to do."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from flows.errors import LogsError
 from flows.logs.objects import KINDS, PREFIXES, LogObject, fingerprint, pack
+from flows.logs.sealed import seal, unseal
 
 # A unit is what one extract holds, and what a crash loses at most: small objects share one.
 UNIT_BYTES = 8 * 2**20
@@ -33,13 +33,15 @@ class Plan:
         return sum(len(unit) for part in self.parts for unit in part)
 
     def as_bytes(self) -> bytes:
-        """The plan as stored: JSON."""
-        return json.dumps(asdict(self), sort_keys=True).encode()
+        """The plan as stored."""
+        return seal(asdict(self))
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> "Plan":
-        """The inverse of `as_bytes`."""
-        values = json.loads(content)
+    def from_bytes(cls, document: bytes | None) -> "Plan | None":
+        """The inverse of `as_bytes`; None where the plan is missing or damaged."""
+        values = unseal(document)
+        if values is None:
+            return None
         return cls(
             [LogObject(**item) for item in values["objects"]],
             [[[LogObject(**item) for item in unit] for unit in part] for part in values["parts"]],

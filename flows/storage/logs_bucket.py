@@ -15,17 +15,13 @@ from tenacity import (
 )
 from urllib3.exceptions import HTTPError
 
-from flows.errors import StorageError
+from flows.errors import ObjectChanged
 from flows.storage.s3_errors import error_code, explained
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _IN_MEMORY_BYTES = 32 * 2**20
-
-
-class ObjectChanged(StorageError):
-    """A listed object is gone or was overwritten before it was read; list again."""
 
 
 class LogsBucket:
@@ -73,8 +69,7 @@ class LogsBucket:
         except ClientError as error:
             if error_code(error) in ("NoSuchKey", "PreconditionFailed", "404", "412"):
                 raise ObjectChanged(
-                    f"The log object {key!r} was deleted or overwritten while it was being read. "
-                    "Nothing was published: run the same id again, which lists the logs anew."
+                    f"The log object {key!r} was deleted or overwritten after it was listed."
                 ) from None
             raise
         spool = SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - the caller closes

@@ -4,6 +4,8 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,11 +18,19 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+@dataclass(frozen=True)
+class Stored:
+    """Of a stored name: its bytes, and when it was last written."""
+
+    size: int
+    modified: datetime
+
+
 class ResultsStorage(Protocol):
     """Named bytes. A write is whole or not at all, and replaces what the name held."""
 
-    def list(self, prefix: str) -> dict[str, int]:
-        """Bytes by name, of the names that start with the prefix."""
+    def list(self, prefix: str) -> dict[str, Stored]:
+        """The names that start with the prefix."""
 
     def read(self, name: str) -> bytes | None:
         """The bytes, or None where there are none."""
@@ -34,8 +44,8 @@ class ResultsStorage(Protocol):
     def upload(self, source: Path, name: str) -> None:
         """Store a file."""
 
-    def download(self, name: str, target: Path) -> None:
-        """Fetch a file."""
+    def download(self, name: str, target: Path) -> bool:
+        """Fetch a file; False where there is none."""
 
 
 class BucketResults:
@@ -44,12 +54,12 @@ class BucketResults:
     def __init__(self, client: "S3Client", bucket: str, prefix: str) -> None:
         self._client, self._bucket, self._prefix = client, bucket, prefix
 
-    def list(self, prefix: str) -> dict[str, int]:
-        """Bytes by name."""
+    def list(self, prefix: str) -> dict[str, Stored]:
+        """The names that start with the prefix."""
         pages = self._client.get_paginator("list_objects_v2")
         with explained(self._bucket, "list the results storage"):
             return {
-                item["Key"][len(self._prefix) :]: item["Size"]
+                item["Key"][len(self._prefix) :]: Stored(item["Size"], item["LastModified"])
                 for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
                 for item in page.get("Contents", [])
             }
@@ -80,12 +90,21 @@ class BucketResults:
         with explained(self._bucket, f"write {name!r} to the results storage"):
             self._client.upload_file(str(source), self._bucket, self._prefix + name)
 
-    def download(self, name: str, target: Path) -> None:
-        """Fetch a file."""
+    def download(self, name: str, target: Path) -> bool:
+        """Fetch a file; False where there is none."""
         with explained(self._bucket, f"read {name!r} from the results storage"):
-            body = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"]
+            try:
+                response = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)
+            except ClientError as error:
+                if error_code(error) in ("NoSuchKey", "404"):
+                    return False
+                raise
             with target.open("wb") as file:
-                shutil.copyfileobj(body, file, 2**20)
+                shutil.copyfileobj(response["Body"], file, 2**20)
+            return True
+
+
+_PART_KEPT = timedelta(days=1)  # longer than any file takes to be written
 
 
 class FolderResults:
@@ -94,15 +113,21 @@ class FolderResults:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def list(self, prefix: str) -> dict[str, int]:
-        """Bytes by name."""
+    def list(self, prefix: str) -> dict[str, Stored]:
+        """The names that start with the prefix; parts that killed runs left are taken away."""
         # Only the folder part of the prefix is walked.
         base = self._root / prefix.rpartition("/")[0]
         found = {}
         for path in base.rglob("*"):
             name = path.relative_to(self._root).as_posix()
-            if name.startswith(prefix) and path.is_file() and not path.name.startswith("."):
-                found[name] = path.stat().st_size
+            if not name.startswith(prefix) or not path.is_file():
+                continue
+            stat = path.stat()
+            modified = datetime.fromtimestamp(stat.st_mtime, timezone.utc)
+            if not path.name.startswith("."):
+                found[name] = Stored(stat.st_size, modified)
+            elif modified < datetime.now(timezone.utc) - _PART_KEPT:
+                path.unlink(missing_ok=True)
         return found
 
     def read(self, name: str) -> bytes | None:
@@ -124,9 +149,13 @@ class FolderResults:
         """Store a file."""
         self._replace(name, lambda path: shutil.copyfile(source, path))
 
-    def download(self, name: str, target: Path) -> None:
-        """Fetch a file."""
-        shutil.copyfile(self._root / name, target)
+    def download(self, name: str, target: Path) -> bool:
+        """Fetch a file; False where there is none."""
+        try:
+            shutil.copyfile(self._root / name, target)
+        except FileNotFoundError:
+            return False
+        return True
 
     def _replace(self, name: str, make: Callable[[Path], object]) -> None:
         target = self._root / name

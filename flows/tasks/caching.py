@@ -55,10 +55,7 @@ def cached_task(
 
         def key(_: object, parameters: dict[str, Any]) -> str:
             part = f"-{parameters['part']}" if "part" in parameters else ""
-            return (
-                f"{_FOLDER}{name}/v{version}/{parameters['environment']}"
-                f"/{parameters['id']}{part}.json"
-            )
+            return record_name(name, version, parameters["environment"], parameters["id"] + part)
 
         decorated: Task[P, R] = task(
             name=name,
@@ -71,6 +68,16 @@ def cached_task(
         return decorated
 
     return decorate
+
+
+def anew(cached: Task[P, R]) -> Task[P, R]:
+    """The task without belief in its records; it writes new ones."""
+    return cached.with_options(refresh_cache=True)
+
+
+def record_name(task: str, version: int, environment: str, id: str) -> str:
+    """Where a task's record of an id lies in the results storage."""
+    return f"{_FOLDER}{task}/v{version}/{environment}/{id}.json"
 
 
 def _store(result: Any) -> None:

@@ -5,15 +5,18 @@ from typing import Any
 from prefect import get_run_logger
 
 from blocks.load import load_environment
+from flows.errors import ListAgain
 from flows.logs.extract import extract
-from flows.logs.extracts import Scope, manifest_name
+from flows.logs.extracts import Scope, Unit, manifest_name
 from flows.tasks.caching import cached_task
 from flows.tasks.extracts import store_unit
+from flows.tasks.healing import again
 from flows.tasks.listing import load_plan
-from flows.tasks.places import duck_settings, logs_of, results_of, scratch_folder
+from flows.tasks.places import duck_settings, logs_of, results_of
+from flows.tasks.scratch import scratch_folder
 
 
-@cached_task("extract-logs", 1, "Parses new log objects into Parquet in the results storage.")
+@cached_task("extract-logs", 2, "Parses new log objects into Parquet in the results storage.")
 def extract_logs(
     id: str, environment: str, part: int, plan: str, published: dict[str, Any] | None
 ) -> dict[str, Any]:
@@ -23,7 +26,8 @@ def extract_logs(
     unit that is stored is not parsed again, whatever the id.
 
     Returns:
-        objects: How many objects were parsed; lines: how many they hold.
+        objects: How many objects were parsed; lines: how many they hold; again: why the logs
+        must be listed again, where one of them has changed.
     """
     if published is not None:
         result: dict[str, Any] = published["stages"]["extract_logs"][part]
@@ -32,24 +36,28 @@ def extract_logs(
     block = load_environment(environment)
     logs, storage = logs_of(block), results_of(block)
     scope = Scope(logs.bucket, block.log_environment)
-    units = load_plan(storage, plan).parts[part]
-    objects = lines = 0
-    for number, unit in enumerate(units, 1):
-        if storage.read(manifest_name(scope, unit)) is not None:
-            continue  # another run was faster
-        with scratch_folder() as scratch:
-            extracted = extract(
-                unit,
-                lambda item: logs.opened(item.key, item.etag),
-                block.log_environment,
-                scratch,
-                duck_settings(block, scratch, threads=1),
+    done = {"objects": 0, "lines": 0}
+    try:
+        units = load_plan(storage, plan).parts[part]
+        for number, unit in enumerate(units, 1):
+            name = manifest_name(scope, unit)
+            if Unit.from_bytes(name, storage.read(name)) is not None:
+                continue  # another run was faster
+            with scratch_folder() as scratch:
+                extracted = extract(
+                    unit,
+                    lambda item: logs.opened(item.key, item.etag),
+                    block.log_environment,
+                    scratch,
+                    duck_settings(block, scratch, threads=1),
+                )
+                store_unit(storage, scope, extracted)
+            done["objects"] += len(unit)
+            done["lines"] += sum(counts.lines for counts in extracted.counts)
+            log.info(
+                f"Part {part + 1}: {number} of {len(units)} units parsed "
+                f"({done['objects']} objects, {done['lines']:,} lines)."
             )
-            store_unit(storage, scope, extracted)
-        objects += len(unit)
-        lines += sum(counts.lines for counts in extracted.counts)
-        log.info(
-            f"Part {part + 1}: {number} of {len(units)} units parsed "
-            f"({objects} objects, {lines:,} lines)."
-        )
-    return {"objects": objects, "lines": lines}
+    except ListAgain as reason:
+        return again(reason, **done)
+    return done

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from flows.errors import DamagedExtract
+from flows.errors import ListAgain
 from flows.logs.extract import Extracted
 from flows.logs.extracts import Scope, StoredFile, Unit, describe
 from flows.storage.results import ResultsStorage
@@ -12,16 +12,23 @@ from flows.storage.results import ResultsStorage
 _AT_ONCE = 8
 
 
-def find_units(storage: ResultsStorage, scope: Scope) -> list[Unit]:
-    """The units that are whole: a manifest, and each file that it names."""
-    names = storage.list(scope.folder)
+def find_units(storage: ResultsStorage, names: Iterable[str]) -> tuple[list[Unit], list[str]]:
+    """The units that are whole, a manifest and each file that it names; the manifests of others.
+
+    Args:
+        storage: The results storage.
+        names: All that it holds of a scope's extracts.
+    """
+    names = set(names)
+    manifests = sorted(name for name in names if name.endswith(".json"))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        read = pool.map(
-            lambda name: (name, storage.read(name)),
-            [name for name in names if name.endswith(".json")],
-        )
-        units = [Unit.from_bytes(name, content) for name, content in read if content is not None]
-    return [unit for unit in units if all(file.name in names for file in _files(unit))]
+        read = pool.map(lambda name: Unit.from_bytes(name, storage.read(name)), manifests)
+        units = [
+            unit
+            for unit in read
+            if unit is not None and all(file.name in names for file in _files(unit))
+        ]
+    return units, sorted(set(manifests) - {unit.manifest for unit in units})
 
 
 def store_unit(storage: ResultsStorage, scope: Scope, extracted: Extracted) -> Unit:
@@ -35,31 +42,30 @@ def store_unit(storage: ResultsStorage, scope: Scope, extracted: Extracted) -> U
 
 
 def fetch(
-    storage: ResultsStorage, wanted: Iterable[tuple[Unit, StoredFile]], folder: Path
+    storage: ResultsStorage, wanted: Iterable[tuple[str, StoredFile]], folder: Path
 ) -> dict[str, Path]:
-    """Fetch files of units; give each one's place by its name.
+    """Fetch files, each named by a manifest; give each one's place by its name.
 
     Raises:
-        DamagedExtract: A file is not what its manifest says. Its manifest is taken away, so that
-            the next run parses its objects again.
+        ListAgain: A file is gone, or is not what its manifest says. Its manifest is taken away,
+            so that the next listing finds its work undone.
     """
 
-    def one(pair: tuple[Unit, StoredFile]) -> tuple[str, Path, Unit | None]:
-        unit, file = pair
+    def one(pair: tuple[str, StoredFile]) -> tuple[str, Path, str | None]:
+        manifest, file = pair
         path = folder / file.name.rpartition("/")[2]
-        storage.download(file.name, path)
-        return file.name, path, None if file.is_whole(path) else unit
+        whole = storage.download(file.name, path) and file.is_whole(path)
+        return file.name, path, None if whole else manifest
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         fetched = list(pool.map(one, wanted))
-    damaged = sorted({unit.manifest for _, _, unit in fetched if unit is not None})
+    damaged = sorted({manifest for _, _, manifest in fetched if manifest is not None})
     for manifest in damaged:
         storage.delete(manifest)
     if damaged:
-        raise DamagedExtract(
-            f"{len(damaged)} stored extracts are damaged ({', '.join(damaged[:3])}); they were "
-            "dropped. Nothing was published: run the same id again, which makes them anew.",
-            damaged,
+        raise ListAgain(
+            f"Stored results were damaged or gone, {len(damaged)} of them: "
+            f"{', '.join(damaged[:3])}. They are made anew."
         )
     return {name: path for name, path, _ in fetched}
 

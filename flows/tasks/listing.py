@@ -6,18 +6,20 @@ from typing import Any
 from prefect import get_run_logger
 
 from blocks.load import load_environment
-from flows.errors import StorageError
+from flows.errors import ListAgain
 from flows.logs.extracts import Scope, index
 from flows.logs.objects import PREFIXES, LogObject, is_log
 from flows.logs.plan import Plan, check_listing, make_plan
 from flows.storage.results import ResultsStorage
 from flows.tasks.caching import cached_task
 from flows.tasks.extracts import find_units
+from flows.tasks.housekeeping import sweep
 from flows.tasks.places import logs_of, results_of, warehouse_of
-from flows.warehouse.ledger import next_listing, prepare
+from flows.tasks.scratch import sweep_scratch
+from flows.warehouse.ledger import count_runs, next_listing, prepare
 
 
-@cached_task("list-logs", 1, "Lists the logs and finds out which objects are new.")
+@cached_task("list-logs", 2, "Lists the logs and finds out which objects are new.")
 def list_logs(id: str, environment: str, published: dict[str, Any] | None) -> dict[str, Any]:
     """List the logs, and store the plan of the run.
 
@@ -25,7 +27,8 @@ def list_logs(id: str, environment: str, published: dict[str, Any] | None) -> di
 
     Returns:
         plan: The name of the stored plan; listing and listed_at: the listing's place in time;
-        fingerprint; objects and new_objects: how many; bytes: of all; parts: of the work.
+        fingerprint; objects and new_objects: how many; bytes: of all; parts: of the work;
+        healed: what of the results storage had to be made anew, in sentences.
     """
     if published is not None:
         stages: dict[str, Any] = published["stages"]
@@ -34,8 +37,11 @@ def list_logs(id: str, environment: str, published: dict[str, Any] | None) -> di
     log = get_run_logger()
     block = load_environment(environment)
     logs, storage = logs_of(block), results_of(block)
+    scope = Scope(logs.bucket, block.log_environment)
+    sweep_scratch()
     with warehouse_of(block) as (engine, tables):
         prepare(engine, tables)
+        runs = count_runs(engine, tables)
         listing = next_listing(engine, tables)
     objects = [
         LogObject(kind, key, etag, size)
@@ -44,7 +50,21 @@ def list_logs(id: str, environment: str, published: dict[str, Any] | None) -> di
         if is_log(key)
     ]
     check_listing(objects, f"s3://{logs.bucket}/{logs.prefix}")
-    plan = make_plan(objects, index(find_units(storage, Scope(logs.bucket, block.log_environment))))
+    stored = storage.list(scope.folder)
+    units, damaged = find_units(storage, stored)
+    sweep(storage, stored, units)
+    plan = make_plan(objects, index(units))
+    healed = []
+    for manifest in damaged:
+        storage.delete(manifest)  # or it would pass for another run's work
+    if damaged:
+        healed.append(
+            f"{len(damaged)} stored extracts were damaged: their objects are parsed again."
+        )
+    elif runs and not units:
+        healed.append("The results storage held no extract of earlier runs: all is parsed again.")
+    for sentence in healed:
+        log.warning(sentence)
     total = sum(item.size for item in objects)
     log.info(
         f"Listed {len(objects)} log objects ({total / 2**20:.1f} MiB): {plan.new_objects} are new, "
@@ -59,23 +79,25 @@ def list_logs(id: str, environment: str, published: dict[str, Any] | None) -> di
         "new_objects": plan.new_objects,
         "bytes": total,
         "parts": len(plan.parts),
+        "healed": healed,
     }
 
 
 def store_plan(storage: ResultsStorage, plan: Plan) -> str:
     """Store a plan under a name that comes from its content."""
     content = plan.as_bytes()
-    name = f"plans/v1/{hashlib.sha256(content).hexdigest()[:40]}.json"
+    name = f"plans/v2/{hashlib.sha256(content).hexdigest()[:40]}.json"
     storage.write(name, content)
     return name
 
 
 def load_plan(storage: ResultsStorage, name: str) -> Plan:
-    """A stored plan."""
-    content = storage.read(name)
-    if content is None:
-        raise StorageError(
-            f"The plan {name!r} has gone from the results storage during the run. Nothing was "
-            "published: run the same id again."
-        )
-    return Plan.from_bytes(content)
+    """A stored plan.
+
+    Raises:
+        ListAgain: It is gone or damaged.
+    """
+    plan = Plan.from_bytes(storage.read(name))
+    if plan is None:
+        raise ListAgain(f"The stored plan {name!r} is gone or damaged.")
+    return plan

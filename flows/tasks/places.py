@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from prefect_aws import S3Bucket
 from sqlalchemy import Engine
@@ -36,13 +35,6 @@ def warehouse_of(environment: Environment) -> Iterator[tuple[Engine, Tables]]:
     database = environment.database
     with connected(database.url.get_secret_value()) as engine:
         yield engine, Tables(database.schema_name)
-
-
-@contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """A folder that ends with the work in it."""
-    with TemporaryDirectory(prefix="user-page-views-") as folder:
-        yield Path(folder)
 
 
 def duck_settings(

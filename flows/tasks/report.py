@@ -39,6 +39,7 @@ def as_markdown(summary: RunSummary, *, already: bool) -> str:
             "",
             *_reasons("PageViews/", summary.page_views),
             *_reasons("UserUpdates/", summary.user_updates),
+            *(f"- healed: {sentence}" for sentence in summary.healed),
         ]
     )
 

@@ -1,7 +1,7 @@
 """The stage that turns all events into the table's rows."""
 
 import hashlib
-import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +9,26 @@ from prefect import get_run_logger
 
 from blocks.environment import Environment
 from blocks.load import load_environment
-from flows.errors import LogsError
+from flows.errors import ListAgain
 from flows.logs.account import check_rejected
 from flows.logs.counts import Counts
 from flows.logs.extract import SCHEMA_VERSION
-from flows.logs.extracts import Found, Scope, chosen_of, index
+from flows.logs.extracts import Found, Scope, StoredFile, chosen_of, index
 from flows.logs.objects import KINDS
 from flows.logs.plan import Plan
+from flows.logs.sealed import seal, unseal
 from flows.logs.summarise import Events, summarise
 from flows.storage.results import ResultsStorage
 from flows.tasks.caching import cached_task
 from flows.tasks.extracts import fetch, find_units
+from flows.tasks.healing import listing_again
 from flows.tasks.listing import load_plan
-from flows.tasks.places import duck_settings, results_of, scratch_folder
+from flows.tasks.places import duck_settings, results_of
+from flows.tasks.scratch import scratch_folder
 
 
-@cached_task("summarise", 1, "Counts distinct page views by user and URL, with each latest email.")
+@cached_task("summarise", 2, "Counts distinct page views by user and URL, with each latest email.")
+@listing_again
 def summarise_events(
     id: str, environment: str, plan: str, published: dict[str, Any] | None
 ) -> dict[str, Any]:
@@ -34,8 +38,9 @@ def summarise_events(
     summary of the same inputs that is stored is not computed again, whatever the id.
 
     Returns:
-        table: The name of the stored rows; rows: how many; page_views and user_updates: the
-        account of each kind of log.
+        manifest: The name of the summary's stored description; table: of its rows, the name and
+        SHA-256; rows: how many; page_views and user_updates: the account of each kind of log;
+        or again.
     """
     if published is not None:
         stored: dict[str, Any] = published["stages"]["summarise"]
@@ -48,11 +53,10 @@ def summarise_events(
         accounts = {key: item.counts for key, item in objects.items()}
         check_rejected(kind, accounts, block.max_rejected_ratio)
     name = _summary_name(scope_of(block), work)
-    content = storage.read(f"{name}.json")
-    if content is None:
+    result = unseal(storage.read(f"{name}.json"))
+    if result is None:
         with scratch_folder() as scratch:
-            content = _make(block, storage, found, name, scratch)
-    result: dict[str, Any] = json.loads(content)
+            result = _make(block, storage, found, name, scratch)
     get_run_logger().info(
         f"{result['rows']:,} rows from {result['page_views']['counted']:,} distinct page views."
     )
@@ -65,16 +69,18 @@ def scope_of(block: Environment) -> Scope:
 
 
 def find_objects(storage: ResultsStorage, scope: Scope, plan: Plan) -> dict[str, dict[str, Found]]:
-    """Where the records of each of the plan's objects are, by kind and key."""
-    units = index(find_units(storage, scope))
+    """Where the records of each of the plan's objects are, by kind and key.
+
+    Raises:
+        ListAgain: The extract of one is gone or damaged.
+    """
+    units, _ = find_units(storage, storage.list(scope.folder))
+    places = index(units)
     found: dict[str, dict[str, Found]] = {kind: {} for kind in KINDS}
     for item in plan.objects:
-        place = units.get((item.kind, item.key, item.etag))
+        place = places.get((item.kind, item.key, item.etag))
         if place is None:
-            raise LogsError(
-                f"The extract of {item.key!r} has gone from the results storage during the run. "
-                "Nothing was published: run the same id again, which makes it anew."
-            )
+            raise ListAgain(f"The stored extract of {item.key!r} is gone or damaged.")
         found[item.kind][item.key] = place
     return found
 
@@ -90,21 +96,25 @@ def _make(
     found: dict[str, dict[str, Found]],
     name: str,
     scratch: Path,
-) -> bytes:
+) -> dict[str, Any]:
     events = {}
     for kind, objects in found.items():
         chosen = list(chosen_of(objects.values()).values())
-        paths = fetch(storage, [(unit, unit.events) for unit, _ in chosen], scratch)
+        paths = fetch(storage, [(unit.manifest, unit.events) for unit, _ in chosen], scratch)
         events[kind] = [Events(paths[unit.events.name], numbers) for unit, numbers in chosen]
     made = summarise(events, scratch, duck_settings(block, scratch))
     distinct = {"page_views": made.page_views, "user_updates": made.user_updates}
-    result: dict[str, Any] = {"table": f"{name}.parquet", "rows": made.rows}
+    table = StoredFile.of(made.table, name)
+    result: dict[str, Any] = {
+        "manifest": f"{name}.json",
+        "table": asdict(table),
+        "rows": made.rows,
+    }
     for kind, objects in found.items():
         total = Counts.total(item.counts for item in objects.values())
         account = total.deduplicated(distinct[kind])
         account.check(kind)
         result[kind] = account.as_json()
-    storage.upload(made.table, f"{name}.parquet")
-    content = json.dumps(result).encode()
-    storage.write(f"{name}.json", content)
-    return content
+    storage.upload(made.table, table.name)
+    storage.write(f"{name}.json", seal(result))
+    return result

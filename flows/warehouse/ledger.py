@@ -73,8 +73,21 @@ def read_run(connection: Connection, tables: Tables, flow: str, id: str) -> Publ
     return None if row is None else PublishedRun(row.summary, row.stages)
 
 
+def count_runs(engine: Engine, tables: Tables) -> int:
+    """How many runs the ledger holds, of any flow."""
+    with engine.connect() as connection:
+        found = connection.scalar(select(func.count()).select_from(tables.pipeline_runs))
+    return int(found or 0)
+
+
 def next_listing(engine: Engine, tables: Tables) -> Listing:
     """Take a place in the order of listings; call it just before the logs are listed."""
+    number = select(tables.listings.next_value(), func.clock_timestamp())
     with engine.begin() as connection:
-        row = connection.execute(select(tables.listings.next_value(), func.clock_timestamp()))
-        return Listing(*row.one())
+        listing = Listing(*connection.execute(number).one())
+        # Where the ledger was restored without the sequence, that starts below the ledger's runs,
+        # and all listings to come would count as earlier ones.
+        latest = connection.scalar(select(func.max(tables.pipeline_runs.c.listing))) or 0
+        while listing.number <= latest:
+            listing = Listing(*connection.execute(number).one())
+        return listing

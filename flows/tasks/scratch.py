@@ -1,0 +1,52 @@
+"""Scratch folders: they end with the work in them, those of killed processes with the next run."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import gettempdir, mkdtemp
+
+_PREFIX = "user-page-views-scratch-"
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """An empty folder; a lock on it, which ends with the process, tells that it is in use."""
+    while True:
+        folder = Path(mkdtemp(prefix=_PREFIX))
+        lock = _locked(folder)
+        # A sweep may have come between the two.
+        if lock is not None and folder.exists():
+            break
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def sweep_scratch() -> None:
+    """Delete the scratch folders of this user whose processes have ended."""
+    for folder in Path(gettempdir()).glob(f"{_PREFIX}*"):
+        lock = _locked(folder)
+        if lock is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """The descriptor of a folder that is locked now, or None where that is not for us."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:  # gone, or another user's
+        return None
+    try:
+        if os.fstat(descriptor).st_uid == os.getuid():
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+    except OSError:
+        pass
+    os.close(descriptor)
+    return None
