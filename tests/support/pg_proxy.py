@@ -1,0 +1,158 @@
+"""A PostgreSQL in front of the real one that makes the faults it is told to make."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import URL, make_url
+
+_LENGTH = struct.Struct("!I")
+_SSL_REQUEST, _GSS_REQUEST, _CANCEL_REQUEST = 80877103, 80877104, 80877102
+
+
+class Cut(Exception):
+    """Raised by a watcher to break the connection at this place."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message of the client: `Q` with its SQL, `d` and `c` of a COPY, `X` at the end."""
+
+    kind: str
+    text: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {' '.join(self.text.split())[:60]}"
+
+
+class Watch(Protocol):
+    """Is told of each message of a client; either method may block, or raise `Cut`."""
+
+    def before(self, message: Message) -> None:
+        """The message is here, and the server has not got it."""
+
+    def after(self, message: Message) -> None:
+        """The server has answered in full, and the client has not heard of it."""
+
+
+@contextmanager
+def pg_proxy(url: str, watch: Watch) -> Iterator[str]:
+    """The URL of a server that passes on to that of `url` what the watcher lets through."""
+    target = make_url(url)
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(0.05)
+    ended = threading.Event()
+
+    def accept() -> None:
+        while not ended.is_set():
+            with suppress(TimeoutError):
+                client, _ = listener.accept()
+                threading.Thread(target=_serve, args=(client, target, watch), daemon=True).start()
+
+    thread = threading.Thread(target=accept)
+    thread.start()
+    try:
+        host, port = listener.getsockname()
+        yield target.set(host=host, port=port, query={}).render_as_string(hide_password=False)
+    finally:
+        ended.set()
+        thread.join()
+        listener.close()
+
+
+def _connect(target: URL) -> socket.socket:
+    host, port = target.host or target.query.get("host"), target.port or 5432
+    if str(host).startswith("/"):
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(f"{host}/.s.PGSQL.{port}")
+        return server
+    return socket.create_connection((str(host), port))
+
+
+def _serve(client: socket.socket, target: URL, watch: Watch) -> None:
+    with client, suppress(OSError, EOFError), _connect(target) as server:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not _greet(client, server):
+            return
+        _Conversation(client, server, watch).hold()
+
+
+def _greet(client: socket.socket, server: socket.socket) -> bool:
+    """Pass on the start of a connection; False where it was no more than a request to cancel."""
+    while True:
+        length = _exactly(client, 4)
+        packet = _exactly(client, _LENGTH.unpack(length)[0] - 4)
+        code = _LENGTH.unpack(packet[:4])[0]
+        if code in (_SSL_REQUEST, _GSS_REQUEST):
+            client.sendall(b"N")
+            continue
+        server.sendall(length + packet)
+        if code == _CANCEL_REQUEST:
+            server.recv(1)
+            return False
+        return True
+
+
+class _Conversation:
+    """One connection: messages of the client one way, and of the server the other way."""
+
+    def __init__(self, client: socket.socket, server: socket.socket, watch: Watch) -> None:
+        self.client, self.server, self.watch = client, server, watch
+        self.asked: list[Message] = []
+
+    def hold(self) -> None:
+        answers = threading.Thread(target=self._ended(self._answers), daemon=True)
+        answers.start()
+        self._ended(self._questions)()
+        answers.join()
+
+    def _ended(self, part: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            with suppress(OSError, EOFError, Cut):
+                part()
+            for end in (self.client, self.server):
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+        return run
+
+    def _questions(self) -> None:
+        while True:
+            kind, raw = _message(self.client)
+            text = raw[5:-1].decode(errors="replace") if kind == "Q" else ""
+            message = Message(kind, text)
+            if kind in "QdcX":
+                self.watch.before(message)
+            if kind in "Qc":
+                self.asked.append(message)
+            self.server.sendall(raw)
+
+    def _answers(self) -> None:
+        while True:
+            kind, raw = _message(self.server)
+            # Ready for the next query, or for the rows of a COPY: the question is answered.
+            if kind in "ZG" and self.asked:
+                message = self.asked.pop(0)
+                self.watch.after(message)
+            self.client.sendall(raw)
+
+
+def _message(source: socket.socket) -> tuple[str, bytes]:
+    head = _exactly(source, 5)
+    return chr(head[0]), head + _exactly(source, _LENGTH.unpack(head[1:])[0] - 4)
+
+
+def _exactly(source: socket.socket, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        block = source.recv(min(size - len(data), 2**20))
+        if not block:
+            raise EOFError
+        data += block
+    return bytes(data)

@@ -1,0 +1,88 @@
+"""Flow runs in processes of their own, which start fast and may be killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_SERVER_ANALYTICS_ENABLED,
+    temporary_settings,
+)
+
+from flows.summary import RunSummary
+from flows.user_page_views import user_page_views
+
+# Forks from a process that has all modules and no threads, so a run starts at once.
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["tests.support.processes"])
+SECONDS = 120
+
+
+class Run:
+    """A run of the main flow in another process."""
+
+    def __init__(self, environment: str, id: str, scratch: Path) -> None:
+        self._answer, theirs = _processes.Pipe(duplex=False)
+        self.process: BaseProcess = _processes.Process(
+            target=_run, args=(environment, id, str(scratch), PREFECT_API_URL.value(), theirs)
+        )
+        self.process.start()
+        theirs.close()
+
+    def kill(self, sign: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal, and wait for the end if nothing can prevent it."""
+        assert self.process.pid is not None
+        os.kill(self.process.pid, sign)
+        if sign is signal.SIGKILL:
+            self.process.join(SECONDS)
+
+    def end(self) -> int:
+        """Wait for the process to end; give its exit code."""
+        self.process.join(SECONDS)
+        assert self.process.exitcode is not None, "the run did not end"
+        return self.process.exitcode
+
+    def summary(self) -> RunSummary:
+        """Wait for the run to end well; give its summary."""
+        try:
+            assert self._answer.poll(SECONDS), "the run did not end"
+            answer = self._answer.recv()
+        finally:
+            self.end()
+        assert isinstance(answer, str), answer
+        return RunSummary.model_validate_json(answer)
+
+
+def _run(environment: str, id: str, scratch: str, api: str | None, answer: Connection) -> None:
+    tempfile.tempdir = scratch
+    settings = {
+        PREFECT_API_URL: api,
+        PREFECT_SERVER_ANALYTICS_ENABLED: False,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+    }
+    with temporary_settings(settings):
+        try:
+            answer.send(user_page_views(id=id, environment=environment).model_dump_json())
+        except Exception as error:  # the test tells which one it was
+            answer.send(error)
+
+
+@contextmanager
+def running(environment: str, id: str, scratch: Path) -> Iterator[Run]:
+    """A run in another process, which is not left behind."""
+    run = Run(environment, id, scratch)
+    try:
+        yield run
+    finally:
+        if run.process.is_alive():
+            run.kill()
