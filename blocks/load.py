@@ -3,9 +3,10 @@
 import re
 
 from prefect.client.orchestration import get_client
+from pydantic import ValidationError
 
 from blocks.environment import SLUG, Environment
-from flows.errors import SettingsError
+from flows.errors import SettingsError, original_forgotten
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 LOCAL = "local"
@@ -16,6 +17,7 @@ def load_environment(name: str) -> Environment:
 
     Raises:
         SettingsError: No environment of this name is registered; the message lists those that are.
+            Or its blocks are not valid.
     """
     if name == LOCAL:
         from blocks.local import local_environment  # its packages come with the extra `local`
@@ -23,18 +25,32 @@ def load_environment(name: str) -> Environment:
         return local_environment()
     if isinstance(name, str) and NAME.fullmatch(name):
         try:
-            environment = Environment.load(name)
+            with original_forgotten():
+                return _load(name)
         except ValueError as error:
             if "Unable to find block document" not in str(error):
                 raise
-        else:
-            assert isinstance(environment, Environment)
-            return environment
     known = ", ".join([LOCAL, *registered()])
     raise SettingsError(
         f"There is no environment {name!r}. Known here: {known}. "
         "Register one with: python -m blocks.register ENVIRONMENT --env-file FILE"
     )
+
+
+def _load(name: str) -> Environment:
+    try:
+        environment = Environment.load(name)
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, ValidationError):
+            raise
+        # Named only: the original quotes what the fields hold, secrets too.
+        fields = sorted({str(problem["loc"][0]) for problem in error.__cause__.errors()})
+        raise SettingsError(
+            f"The blocks of the environment {name!r} are not valid ({', '.join(fields)}): correct "
+            f"them, or register it again with: python -m blocks.register {name} --env-file FILE"
+        ) from None
+    assert isinstance(environment, Environment)
+    return environment
 
 
 def registered() -> list[str]:

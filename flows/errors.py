@@ -3,6 +3,9 @@
 Each message says what, where and what to do, and holds no secret.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class PipelineError(Exception):
     """Base of the errors that tell a user what to do."""
@@ -30,3 +33,17 @@ class ListAgain(PipelineError):
 
 class ObjectChanged(ListAgain):
     """A listed log object was deleted or overwritten before it was read."""
+
+
+@contextmanager
+def original_forgotten() -> Iterator[None]:
+    """An error of ours that leaves this block no longer refers to what it was raised from.
+
+    `raise … from None` only hides it. The original may quote a row or a setting, and its frames
+    hold passwords and tokens, which some tools that report errors send on.
+    """
+    try:
+        yield
+    except PipelineError as error:
+        error.__context__ = None
+        raise

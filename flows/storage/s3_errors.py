@@ -5,13 +5,13 @@ from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from flows.errors import StorageError
+from flows.errors import StorageError, original_forgotten
 
 _REMEDIES = {
     "NoSuchBucket": "does not exist: correct the name in the environment's settings (python -m "
     "blocks.register), or create the bucket",
     "AccessDenied": "may not be used so by these credentials: grant them access (README, "
-    "'Your own bucket'), or register others",
+    "'Least privilege'), or register others",
     "InvalidAccessKeyId": "refuses the access key id: register valid AWS credentials",
     "SignatureDoesNotMatch": "refuses the secret access key: register valid AWS credentials",
     "ExpiredToken": "refuses the session token, which has expired: register fresh AWS credentials",
@@ -35,6 +35,12 @@ def explained(bucket: str, action: str) -> Iterator[None]:
         bucket: The bucket's name.
         action: What was tried, such as `list the logs`.
     """
+    with original_forgotten(), _told(bucket, action):
+        yield
+
+
+@contextmanager
+def _told(bucket: str, action: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:

@@ -8,16 +8,19 @@ from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from flows.errors import WarehouseError
+from flows.errors import WarehouseError, original_forgotten
 
 _REMEDIES = (
     # psycopg2 gives a failed connection no code, only libpq's words.
     ("password authentication failed", "refuses the user or password: register the right ones"),
     ("not permitted to log in", "refuses the user ({words}): allow it, or use another role"),
     ("no password supplied", "asks for a password: put one into DATABASE_URL"),
+    # Before the next, for a root certificate can be a file that does not exist.
+    ("certificate", "does not agree on TLS ({words}): see sslmode in DATABASE_URL"),
     ("does not exist", "is not as DATABASE_URL says ({words}): correct it, or create what lacks"),
     ("pg_hba.conf", "refuses connections from this machine: see its pg_hba.conf"),
     ("SSL", "does not agree on TLS ({words}): see sslmode in DATABASE_URL"),
+    ("invalid", "is not as DATABASE_URL says ({words}): correct it"),
     ("too many", "has no connection left: wait, or raise its limit"),
 )
 _UNREACHABLE = "does not answer: start it, or correct the host and port in DATABASE_URL"
@@ -27,27 +30,34 @@ _UNREACHABLE = "does not answer: start it, or correct the host and port in DATAB
 def connected(url: str) -> Iterator[Engine]:
     """An engine for a `postgresql://` URL, whose errors are `WarehouseError`s without secrets.
 
+    The URL's own parameters (`sslmode`, `sslrootcert`, `connect_timeout`, `options`, …) count.
+
     Raises:
         WarehouseError: The database is down, refuses the user, or refuses a statement.
     """
+    address = make_url(url).set(drivername="postgresql+psycopg2")
+    del url  # tools that print the locals of a traceback would print its password
+    ours: dict[str, object] = {"connect_timeout": 10, "application_name": "user_page_views"}
     engine = create_engine(
-        make_url(url).set(drivername="postgresql+psycopg2"),
+        address,
         poolclass=NullPool,
         hide_parameters=True,
         connect_args={
-            "connect_timeout": 10,
-            "application_name": "user_page_views",
+            **{name: value for name, value in ours.items() if name not in address.query},
             "client_encoding": "utf8",
-            "options": "-c timezone=UTC -c datestyle=ISO",
+            # The last of equal settings counts: the work relies on these two.
+            "options": f"{address.query.get('options', '')} -c timezone=UTC -c datestyle=ISO",
         },
     )
     where = f"{engine.url.host or 'local socket'}:{engine.url.port or 5432}/{engine.url.database}"
     try:
-        yield engine
-    except DBAPIError as error:
-        raise WarehouseError(_sentence(where, error.orig)) from None
-    except psycopg2.Error as error:
-        raise WarehouseError(_sentence(where, error)) from None
+        with original_forgotten():
+            try:
+                yield engine
+            except DBAPIError as error:
+                raise WarehouseError(_sentence(where, error.orig)) from None
+            except psycopg2.Error as error:
+                raise WarehouseError(_sentence(where, error)) from None
     finally:
         engine.dispose()
 
