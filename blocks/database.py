@@ -25,3 +25,10 @@ class Database(Block):
         title="Schema",
         description="The schema of the tables, made when absent. Empty: the connection's own.",
     )
+    lock_timeout: int = Field(
+        default=600,
+        ge=0,
+        title="Lock timeout",
+        description="Seconds that a run waits for a lock which another session holds on the "
+        "tables, before it fails; 0 waits for ever. Readers are never kept waiting meanwhile.",
+    )

@@ -19,14 +19,14 @@ def main(
     """Run a query in an environment's schema, in a read-only transaction, and print its rows."""
     try:
         with (
-            warehouse_of(load_environment(environment)) as (engine, tables),
-            engine.connect() as connection,
+            warehouse_of(load_environment(environment)) as warehouse,
+            warehouse.engine.connect() as connection,
         ):
             connection.execute(text("SET TRANSACTION READ ONLY"))
-            if tables.metadata.schema:
+            if warehouse.tables.metadata.schema:
                 connection.execute(
                     text("SELECT set_config('search_path', :schema, true)"),
-                    {"schema": tables.metadata.schema},
+                    {"schema": warehouse.tables.metadata.schema},
                 )
             result = connection.execute(text(statement))
             table = Table(*result.keys())

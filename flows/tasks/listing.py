@@ -39,10 +39,10 @@ def list_logs(id: str, environment: str, published: dict[str, Any] | None) -> di
     logs, storage = logs_of(block), results_of(block)
     scope = Scope(logs.bucket, block.log_environment)
     sweep_scratch()
-    with warehouse_of(block) as (engine, tables):
-        prepare(engine, tables)
-        runs = count_runs(engine, tables)
-        listing = next_listing(engine, tables)
+    with warehouse_of(block) as warehouse:
+        prepare(warehouse)
+        runs = count_runs(warehouse)
+        listing = next_listing(warehouse)
     objects = [
         LogObject(kind, key, etag, size)
         for kind, prefix in PREFIXES.items()

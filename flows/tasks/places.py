@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from prefect.exceptions import MissingContextError
+from prefect.logging import get_logger, get_run_logger
 from prefect_aws import S3Bucket
-from sqlalchemy import Engine
 
 from blocks.environment import Environment, prefix_of, s3_client
 from flows.logs.duck import DuckSettings
@@ -13,6 +14,7 @@ from flows.storage.logs_bucket import LogsBucket
 from flows.storage.results import BucketResults, FolderResults, ResultsStorage
 from flows.warehouse.connect import connected
 from flows.warehouse.tables import Tables
+from flows.warehouse.warehouse import Warehouse
 
 
 def logs_of(environment: Environment) -> LogsBucket:
@@ -30,11 +32,19 @@ def results_of(environment: Environment) -> ResultsStorage:
 
 
 @contextmanager
-def warehouse_of(environment: Environment) -> Iterator[tuple[Engine, Tables]]:
+def warehouse_of(environment: Environment) -> Iterator[Warehouse]:
     """The environment's database and tables; the one place where its URL is unwrapped."""
     database = environment.database
     with connected(database.url.get_secret_value()) as engine:
-        yield engine, Tables(database.schema_name)
+        yield Warehouse(engine, Tables(database.schema_name), database.lock_timeout, _notice)
+
+
+def _notice(sentence: str) -> None:
+    try:
+        log = get_run_logger()
+    except MissingContextError:  # outside of a flow: the query command
+        log = get_logger("flows")
+    log.warning(sentence)
 
 
 def duck_settings(

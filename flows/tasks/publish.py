@@ -44,8 +44,8 @@ class Run:
 
 def published_run(id: str, environment: str, flow: str) -> dict[str, Any] | None:
     """What the ledger holds of this id: its summary and its stages' results, or None."""
-    with warehouse_of(load_environment(environment)) as (engine, tables):
-        run = find_run(engine, tables, flow, id)
+    with warehouse_of(load_environment(environment)) as warehouse:
+        run = find_run(warehouse, flow, id)
     return None if run is None else {"summary": run.summary, "stages": run.stages}
 
 
@@ -83,13 +83,12 @@ def publish_table(
     block = load_environment(environment)
     storage = results_of(block)
     listed, made = stages["list_logs"], stages["summarise"]
-    with scratch_folder() as scratch, warehouse_of(block) as (engine, tables):
+    with scratch_folder() as scratch, warehouse_of(block) as warehouse:
         rows = StoredFile(**made["table"])
         table = fetch(storage, [(made["manifest"], rows)], scratch)[rows.name]
         rejects = _fetch_rejects(storage, block, load_plan(storage, listed["plan"]), scratch)
         done = publish(
-            engine,
-            tables,
+            warehouse,
             Publication(
                 flow=flow,
                 id=id,

@@ -45,8 +45,6 @@ def connected(url: str) -> Iterator[Engine]:
         connect_args={
             **{name: value for name, value in ours.items() if name not in address.query},
             "client_encoding": "utf8",
-            # The last of equal settings counts: the work relies on these two.
-            "options": f"{address.query.get('options', '')} -c timezone=UTC -c datestyle=ISO",
         },
     )
     where = f"{engine.url.host or 'local socket'}:{engine.url.port or 5432}/{engine.url.database}"
@@ -60,6 +58,35 @@ def connected(url: str) -> Iterator[Engine]:
                 raise WarehouseError(_sentence(where, error)) from None
     finally:
         engine.dispose()
+
+
+def sqlstate(error: BaseException | None) -> str:
+    """PostgreSQL's code of an error, or nothing where it had no say."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return (isinstance(original, psycopg2.Error) and original.pgcode) or ""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same work may succeed a little later.
+
+    So it is when the connection broke or the server was not there (class 08, 57P01 to 57P03, and
+    what libpq says without a code), when all connections were taken (53300), and when another
+    transaction came first (40001, 40P01).
+    """
+    original = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(original, psycopg2.OperationalError | psycopg2.InterfaceError):
+        return False
+    code, words = sqlstate(original), str(original)
+    if code:
+        return code.startswith("08") or code in _TRANSIENT
+    if "the database system is" in words or "too many" in words:
+        return True
+    if "SSL SYSCALL" in words or "closed" in words:
+        return True
+    return "FATAL:" not in words and not any(part in words for part, _ in _REMEDIES)
+
+
+_TRANSIENT = {"40001", "40P01", "53300", "57P01", "57P02", "57P03"}
 
 
 def _sentence(where: str, error: BaseException | None) -> str:

@@ -4,19 +4,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, inspect, select
+from sqlalchemy import Connection, func, inspect, select
 from sqlalchemy.schema import CreateSchema
 
 from flows.errors import WarehouseError
+from flows.warehouse.shape import check_shape
 from flows.warehouse.tables import Tables
-
-_LOCK_CLASS = 0x75_70_76_31  # "upv1": keeps our advisory locks apart from others'
+from flows.warehouse.warehouse import LOCK_CLASS, Warehouse
 
 
 @dataclass(frozen=True)
 class PublishedRun:
-    """A row of the ledger: the summary that the run returned, and each stage's result."""
+    """A row of the ledger: its listing, the summary that the run returned, each stage's result."""
 
+    listing: int
     summary: dict[str, Any]
     stages: dict[str, Any]
 
@@ -33,16 +34,21 @@ def lock_environment(connection: Connection, tables: Tables) -> None:
     """Wait for, and hold to the transaction's end, the right to change this schema's tables."""
     schema = func.coalesce(tables.metadata.schema, func.current_schema())
     key = func.hashtext(func.concat(func.current_database(), "/", schema))
-    connection.execute(select(func.pg_advisory_xact_lock(_LOCK_CLASS, key)))
+    connection.execute(select(func.pg_advisory_xact_lock(LOCK_CLASS, key)))
 
 
-def prepare(engine: Engine, tables: Tables) -> None:
+def prepare(warehouse: Warehouse) -> None:
     """Create the schema, the ledger and the table of rejects where they are absent.
 
     Without any of them absent, no privilege to create is needed.
+
+    Raises:
+        WarehouseError: A table that is there has another shape.
     """
+    tables = warehouse.tables
     schema = tables.metadata.schema
-    with engine.begin() as connection:
+
+    def work(connection: Connection) -> None:
         lock_environment(connection, tables)
         if schema is not None and not inspect(connection).has_schema(schema):
             connection.execute(CreateSchema(schema))
@@ -53,41 +59,56 @@ def prepare(engine: Engine, tables: Tables) -> None:
             )
         wanted = [tables.pipeline_runs, tables.rejected_records]
         tables.metadata.create_all(connection, tables=wanted)
+        for table in wanted:
+            check_shape(connection, table)
+
+    warehouse.transaction(work)
 
 
-def find_run(engine: Engine, tables: Tables, flow: str, id: str) -> PublishedRun | None:
+def find_run(warehouse: Warehouse, flow: str, id: str) -> PublishedRun | None:
     """The published run of this id, or None: also where there is no ledger yet."""
+    tables = warehouse.tables
     runs = tables.pipeline_runs
-    with engine.connect() as connection:
+
+    def work(connection: Connection) -> PublishedRun | None:
         if not inspect(connection).has_table(runs.name, schema=runs.schema):
             return None
+        check_shape(connection, runs)
         return read_run(connection, tables, flow, id)
+
+    # A run's first contact: where the settings are wrong, this is to be known soon.
+    return warehouse.transaction(work, attempts=3)
 
 
 def read_run(connection: Connection, tables: Tables, flow: str, id: str) -> PublishedRun | None:
     """As `find_run`, within a transaction."""
     runs = tables.pipeline_runs
     row = connection.execute(
-        select(runs.c.summary, runs.c.stages).where(runs.c.flow == flow, runs.c.id == id)
+        select(runs.c.listing, runs.c.summary, runs.c.stages).where(
+            runs.c.flow == flow, runs.c.id == id
+        )
     ).one_or_none()
-    return None if row is None else PublishedRun(row.summary, row.stages)
+    return None if row is None else PublishedRun(row.listing, row.summary, row.stages)
 
 
-def count_runs(engine: Engine, tables: Tables) -> int:
+def count_runs(warehouse: Warehouse) -> int:
     """How many runs the ledger holds, of any flow."""
-    with engine.connect() as connection:
-        found = connection.scalar(select(func.count()).select_from(tables.pipeline_runs))
-    return int(found or 0)
+    runs = select(func.count()).select_from(warehouse.tables.pipeline_runs)
+    return warehouse.transaction(lambda connection: int(connection.scalar(runs) or 0))
 
 
-def next_listing(engine: Engine, tables: Tables) -> Listing:
+def next_listing(warehouse: Warehouse) -> Listing:
     """Take a place in the order of listings; call it just before the logs are listed."""
-    number = select(tables.listings.next_value(), func.clock_timestamp())
-    with engine.begin() as connection:
+    number = select(warehouse.tables.listings.next_value(), func.clock_timestamp())
+    newest = select(func.max(warehouse.tables.pipeline_runs.c.listing))
+
+    def work(connection: Connection) -> Listing:
         listing = Listing(*connection.execute(number).one())
         # Where the ledger was restored without the sequence, that starts below the ledger's runs,
         # and all listings to come would count as earlier ones.
-        latest = connection.scalar(select(func.max(tables.pipeline_runs.c.listing))) or 0
+        latest = connection.scalar(newest) or 0
         while listing.number <= latest:
             listing = Listing(*connection.execute(number).one())
         return listing
+
+    return warehouse.transaction(work)

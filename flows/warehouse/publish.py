@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from flows.warehouse.ledger import Listing, PublishedRun, lock_environment, read_run
 from flows.warehouse.replace import replace_rows
 from flows.warehouse.tables import Tables
+from flows.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Publication:
 
 
 def publish(
-    engine: Engine, tables: Tables, publication: Publication, scratch: Path, *, again: bool
+    warehouse: Warehouse, publication: Publication, scratch: Path, *, again: bool
 ) -> PublishedRun:
     """Make the tables hold this run's rows, and note the run; all of it or nothing.
 
@@ -56,8 +57,7 @@ def publish(
     meantime is left as it is.
 
     Args:
-        engine: The environment's database.
-        tables: Its tables.
+        warehouse: The environment's database.
         publication: What to publish.
         scratch: A folder for what is on its way into the database.
         again: Publish although the id has a row already (a refresh).
@@ -68,18 +68,22 @@ def publish(
         [str(publication.table)],
     )
     rejects = _rejects_as_csv(scratch / "rejected_records.csv", publication.rejects)
-    with engine.begin() as connection:
+    tables = warehouse.tables
+
+    def work(connection: Connection) -> PublishedRun:
         lock_environment(connection, tables)
-        if not again:
-            done = read_run(connection, tables, publication.flow, publication.id)
-            if done is not None:
-                return done
+        done = read_run(connection, tables, publication.flow, publication.id)
+        # A row of this very listing: the connection broke after an earlier try had committed.
+        if done is not None and (not again or done.listing == publication.listing.number):
+            return done
         overtaken = _is_overtaken(connection, tables, publication)
         written = 0
         if not overtaken:
             written = replace_rows(connection, tables.user_page_views, incoming)
             replace_rows(connection, tables.rejected_records, rejects)
         return _note(connection, tables, publication, written, overtaken)
+
+    return warehouse.transaction(work)
 
 
 def _is_overtaken(connection: Connection, tables: Tables, publication: Publication) -> bool:
@@ -128,7 +132,7 @@ def _note(
             set_={name: value for name, value in row.items() if name not in ("flow", "id")},
         )
     )
-    return PublishedRun(summary, dict(publication.stages))
+    return PublishedRun(publication.listing.number, summary, dict(publication.stages))
 
 
 def _rejects_as_csv(csv: Path, parts: list[tuple[Path, list[str] | None]]) -> Path | None:

@@ -8,7 +8,7 @@ from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import Connection, Table, inspect
 from sqlalchemy.schema import AddConstraint, CreateTable
 
-from flows.errors import WarehouseError
+from flows.warehouse.shape import check_shape
 
 
 def replace_rows(connection: Connection, table: Table, csv: Path | None) -> int:
@@ -25,7 +25,7 @@ def replace_rows(connection: Connection, table: Table, csv: Path | None) -> int:
         written = _copy(cursor, target, columns, csv)
         connection.execute(add_key)
         return written
-    _check_shape(connection, table)
+    check_shape(connection, table)
     staging = sql.Identifier(f"incoming_{table.name}")
     cursor.execute(
         sql.SQL("CREATE TEMP TABLE {staging} (LIKE {target}) ON COMMIT DROP").format(
@@ -75,31 +75,6 @@ def _copy(cursor: Cursor, target: sql.Identifier, columns: sql.Composed, csv: Pa
     with csv.open("rb") as file:
         cursor.copy_expert(statement, file, size=2**20)
     return cursor.rowcount
-
-
-def _check_shape(connection: Connection, table: Table) -> None:
-    """Raise where the table that is there lacks a column, or has one of another type."""
-    found = {
-        column["name"]: column["type"]
-        for column in inspect(connection).get_columns(table.name, schema=table.schema)
-    }
-    dialect = connection.dialect
-    wrong = [
-        f"{column.name} must be {column.type.compile(dialect)}"
-        + ("" if column.name not in found else f", is {found[column.name].compile(dialect)}")
-        for column in table.columns
-        if column.name not in found
-        or found[column.name].compile(dialect) != column.type.compile(dialect)
-    ]
-    keys = inspect(connection).get_pk_constraint(table.name, schema=table.schema)
-    wanted = [column.name for column in table.primary_key]
-    if keys["constrained_columns"] != wanted:
-        wrong.append(f"its primary key must be ({', '.join(wanted)})")
-    if wrong:
-        raise WarehouseError(
-            f"The table {table.fullname} has another shape than this service writes: "
-            f"{'; '.join(wrong)}. Nothing was changed: mend the table, or move it away."
-        )
 
 
 def _qualified(alias: str, names: list[str]) -> sql.Composed:

@@ -59,7 +59,8 @@ def pg_proxy(url: str, watch: Watch) -> Iterator[str]:
     thread.start()
     try:
         host, port = listener.getsockname()
-        yield target.set(host=host, port=port, query={}).render_as_string(hide_password=False)
+        there = target.difference_update_query(["host"]).set(host=host, port=port)
+        yield there.render_as_string(hide_password=False)
     finally:
         ended.set()
         thread.join()

@@ -8,7 +8,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -44,7 +44,8 @@ class Run:
         assert self.process.pid is not None
         os.kill(self.process.pid, sign)
         if sign is signal.SIGKILL:
-            self.process.join(SECONDS)
+            # Not join: only one thread may ask for the exit code, and `end` does.
+            wait([self.process.sentinel], SECONDS)
 
     def end(self) -> int:
         """Wait for the process to end; give its exit code."""
