@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import cast
 
+import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import Connection, Table, inspect
@@ -73,7 +74,13 @@ def _copy(cursor: Cursor, target: sql.Identifier, columns: sql.Composed, csv: Pa
         return 0
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(target, columns)
     with csv.open("rb") as file:
-        cursor.copy_expert(statement, file, size=2**20)
+        try:
+            cursor.copy_expert(statement, file, size=2**20)
+        except SystemError as error:
+            # So psycopg2 2.9 says that the server ended the COPY before its end.
+            if isinstance(error.__cause__, psycopg2.Error):
+                raise error.__cause__ from None
+            raise
     return cursor.rowcount
 
 

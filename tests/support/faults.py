@@ -116,15 +116,20 @@ class Watched:
 
 
 @contextmanager
-def watched(services: Services) -> Iterator[Watched]:
-    """A registered world behind watched services."""
+def watched(services: Services, parameters: str = "") -> Iterator[Watched]:
+    """A registered world behind watched services.
+
+    Args:
+        services: The real ones.
+        parameters: More of the database's URL, such as `?options=…`.
+    """
     world = World.new(services)
     seen = Watched(world)
     with ExitStack() as stack:
         s3 = stack.enter_context(intercepting(services.s3_endpoint, seen.intercept))
         database = stack.enter_context(pg_proxy(services.postgres_url, seen))
         direct = world.settings["DATABASE_URL"]
-        world.register(S3_ENDPOINT_URL=s3, DATABASE_URL=database)
+        world.register(S3_ENDPOINT_URL=s3, DATABASE_URL=database + parameters)
         # What the test itself looks at is no event.
         world.settings["DATABASE_URL"] = direct
         yield seen

@@ -71,7 +71,11 @@ def _connect(target: URL) -> socket.socket:
     host, port = target.host or target.query.get("host"), target.port or 5432
     if str(host).startswith("/"):
         server = socket.socket(socket.AF_UNIX)
-        server.connect(f"{host}/.s.PGSQL.{port}")
+        try:
+            server.connect(f"{host}/.s.PGSQL.{port}")
+        except OSError:
+            server.close()
+            raise
         return server
     return socket.create_connection((str(host), port))
 

@@ -37,8 +37,12 @@ class Publisher:
                 "CREATE TABLE t (user_id BIGINT, email VARCHAR, url VARCHAR, count BIGINT,"
                 " last_viewed TIMESTAMP)"
             )
-            for row in rows:
-                connection.execute("INSERT INTO t VALUES (?, ?, ?, ?, ?)", row)
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            connection.execute(
+                "INSERT INTO t SELECT unnest(?::BIGINT[]), unnest(?::VARCHAR[]),"
+                " unnest(?::VARCHAR[]), unnest(?::BIGINT[]), unnest(?::TIMESTAMP[])",
+                columns,
+            )
             connection.table("t").write_parquet(str(table))
         publication = Publication(
             flow="flow",

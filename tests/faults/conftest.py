@@ -1,0 +1,23 @@
+"""Watched services for the tests of faults."""
+
+from collections.abc import Iterator
+
+import pytest
+from tenacity import wait_none
+
+from flows.warehouse import warehouse
+from tests.support.faults import Watched, watched
+from tests.support.world import Services
+
+
+@pytest.fixture
+def seen(services: Services, prefect_server: None) -> Iterator[Watched]:
+    """A world of the test's own, whose requests and statements are events."""
+    with watched(services) as seen:
+        yield seen
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next try follows at once."""
+    monkeypatch.setattr(warehouse, "wait_random_exponential", lambda **_: wait_none())
