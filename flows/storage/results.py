@@ -87,8 +87,12 @@ class BucketResults:
 
     def upload(self, source: Path, name: str) -> None:
         """Store a file; a large one in parts, which S3 puts together at the end."""
-        with explained(self._bucket, f"write {name!r} to the results storage"):
-            self._client.upload_file(str(source), self._bucket, self._prefix + name)
+        # Not upload_file: it wraps what S3 answers in an error of another family.
+        with (
+            explained(self._bucket, f"write {name!r} to the results storage"),
+            source.open("rb") as file,
+        ):
+            self._client.upload_fileobj(file, self._bucket, self._prefix + name)
 
     def download(self, name: str, target: Path) -> bool:
         """Fetch a file; False where there is none."""
