@@ -5,6 +5,7 @@ for the threads of its tasks. Those look here whether they are still wanted.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,10 +24,13 @@ class _Stop:
         self._interrupts: dict[object, Callable[[], object]] = {}
 
     def set(self) -> None:
-        with self._lock:
-            self._set = True
-            for interrupt in self._interrupts.values():
-                interrupt()
+        self._set = True
+        # An interrupt that comes between two calls is lost, so it comes again until all have left.
+        while self._interrupts:
+            with self._lock:
+                for interrupt in self._interrupts.values():
+                    interrupt()
+            time.sleep(0.05)
 
     def check(self) -> None:
         if self._set:

@@ -14,6 +14,8 @@ from blocks.load import load_environment
 from flows.errors import WarehouseError
 from flows.user_page_views import user_page_views
 from flows.warehouse.connect import connected
+from flows.warehouse.tables import Tables
+from flows.warehouse.warehouse import Warehouse
 from tests.support.documents import plant
 from tests.support.model import model
 from tests.support.pg_tls import Authority, Front, front
@@ -144,7 +146,8 @@ def secure(
     """An environment whose database is asked for by verify-full, and what the front was told."""
     world = World.new(services)
     with front(folder, right.server("localhost")) as told:
-        extra = "&connect_timeout=7&application_name=nightly&options=-c%20work_mem%3D7MB"
+        extra = "&connect_timeout=7&application_name=nightly"
+        extra += "&options=-c%20work_mem%3D7MB%20-c%20timezone%3DAsia/Tokyo"
         world.register(DATABASE_URL=url_of(told, "verify-full", right.root) + extra)
         yield world, told
 
@@ -167,7 +170,11 @@ def test_a_registered_environment_keeps_every_parameter_of_its_database_url(
         }
         assert {name: used[name] for name in wanted} == wanted
         assert connection.execute(text("SHOW work_mem")).scalar_one() == "7MB"
-        assert connection.execute(text("SHOW timezone")).scalar_one() == "UTC"
+        show = text("SHOW timezone")
+        assert connection.execute(show).scalar_one() == "Asia/Tokyo"
+        warehouse = Warehouse(engine, Tables(None))
+        # The work itself relies on this one.
+        assert warehouse.transaction(lambda work: work.execute(show).scalar_one()) == "UTC"
 
 
 def test_a_whole_run_goes_through_tls_alone(secure: tuple[World, Front]) -> None:

@@ -73,8 +73,9 @@ def publish(
     def work(connection: Connection) -> PublishedRun:
         lock_environment(connection, tables)
         done = read_run(connection, tables, publication.flow, publication.id)
-        # A row of this very listing: the connection broke after an earlier try had committed.
-        if done is not None and (not again or done.listing == publication.listing.number):
+        # A row of this very listing: the connection broke after an earlier try had committed. A
+        # row of a later one: another refresh of the id was faster, and its row is the newer truth.
+        if done is not None and (not again or done.listing >= publication.listing.number):
             return done
         overtaken = _is_overtaken(connection, tables, publication)
         written = 0

@@ -34,7 +34,7 @@ def at(start: str, times: int = 1, after: str = "") -> OnEvent:
     """Breaks the connection where an event starts so; the first times, or once another has been."""
     left, armed = [times], [not after]
 
-    def on_event(event: str) -> bool:
+    def on_event(event: str, number: int) -> bool:
         armed[0] = armed[0] or event.startswith(after)
         if not armed[0] or not event.startswith(start) or not left[0]:
             return False
@@ -119,7 +119,7 @@ def test_a_server_that_restarts_in_the_middle_of_a_copy_is_outlasted(
     tmp_path: Path,
     sign: signal.Signals,
 ) -> None:
-    def restart(event: str) -> bool:
+    def restart(event: str, number: int) -> bool:
         if not event.startswith("before c") or restarted:
             return False
         pid = own_postgres.get_pid()
@@ -286,7 +286,7 @@ def test_a_serialisation_failure_is_outlasted(
 ) -> None:
     options = "?options=-c%20default_transaction_isolation%3Dserializable"
 
-    def meddle(event: str) -> bool:
+    def meddle(event: str, number: int) -> bool:
         if event.startswith("before Q INSERT INTO") and not meddled:
             meddled.append(event)
             seen.world.execute("UPDATE user_page_views SET count = 77")

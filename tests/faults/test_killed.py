@@ -127,8 +127,8 @@ def test_a_run_killed_anywhere_leaves_a_whole_table_and_a_rerun_finishes_its_wor
     id, point = next(ids), round(where * events[run])
     started = Future[Run]()
 
-    def at_the_point(event: str) -> bool:
-        if len(seen.events) != point:
+    def at_the_point(event: str, number: int) -> bool:
+        if number != point:
             return False
         started.result().kill()
         return True

@@ -17,11 +17,12 @@ from tests.support.s3_proxy import Answer, Forward, Request, intercepting
 from tests.support.world import Services, World
 
 SECONDS = 60
-OnEvent = Callable[[str], bool]
-"""Takes `before …` or `after …` a request or statement; True breaks its connection there."""
+OnEvent = Callable[[str, int], bool]
+"""Takes `before …` or `after …` a request or statement, and its number, from 1; it may block.
+True breaks the connection there."""
 
 
-def passing(event: str) -> bool:
+def passing(event: str, number: int) -> bool:
     """Nothing happens."""
     return False
 
@@ -37,12 +38,12 @@ class Watched:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._direct = dict(world.settings)
         self.start()
 
     def start(self, on_event: OnEvent = passing) -> None:
-        """Forget what was seen; from now on, `on_event` is asked at each event, one at a time."""
+        """Forget what was seen; from now on, `on_event` is asked at each event."""
         with self._lock:
             self.events: list[str] = []
             self.fetched: Counter[str] = Counter()
@@ -51,7 +52,8 @@ class Watched:
     def _happens(self, event: str) -> bool:
         with self._lock:
             self.events.append(event)
-            return self._on_event(event)
+            number, on_event = len(self.events), self._on_event
+        return on_event(event, number)
 
     def intercept(self, request: Request, forward: Forward) -> Answer | None:
         """As the S3 endpoint's interceptor."""

@@ -63,6 +63,19 @@ def test_an_id_that_another_process_has_published_in_the_meantime_is_left_as_it_
     assert publisher.rows() == [B[:4]]
 
 
+def test_a_refresh_that_another_refresh_of_the_id_overtakes_leaves_the_newer_row(
+    publisher: Publisher,
+) -> None:
+    publisher.publish("one", publisher.listing(), [A])
+    earlier, later = publisher.listing(), publisher.listing()
+    newer = publisher.publish("one", later, [B], again=True)
+    assert publisher.publish("one", earlier, [A], again=True) == newer
+    assert find_run(publisher.warehouse, "flow", "one") == newer
+    # Nor does the ledger forget how new the table is.
+    assert publisher.publish("two", earlier, [A]).summary["overtaken"]
+    assert publisher.rows() == [B[:4]]
+
+
 def test_a_publish_that_fails_leaves_table_and_ledger_as_they_were(publisher: Publisher) -> None:
     publisher.publish("one", publisher.listing(), [A])
     too_far = (3, "c@example.com", "/c/", -1, "2017-04-15 10:00:00")
