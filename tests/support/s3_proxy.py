@@ -7,6 +7,9 @@ alter the answer, block, count, kill a process, or answer by itself.
 from __future__ import annotations
 
 import http.client
+import os
+import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +39,7 @@ class Answer:
         body: Bytes, or pieces made on the way.
         length: The Content-Length to announce; that of the body, unless it is generated.
         cut_after: Break the connection after so many bytes of the body.
+        reset: Break it with a reset, not by closing it.
     """
 
     status: int
@@ -43,6 +47,7 @@ class Answer:
     body: bytes | Iterator[bytes] = b""
     length: int | None = None
     cut_after: int | None = None
+    reset: bool = False
 
 
 Forward = Callable[[], Answer]
@@ -118,6 +123,10 @@ def intercepting(endpoint: str, intercept: Intercept) -> Iterator[str]:
                         break
             if answer.cut_after is not None:
                 self.close_connection = True
+            if answer.reset:
+                now = struct.pack("ii", 1, 0)
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
+                os.close(self.connection.detach())
 
         def log_message(self, format: str, *args: object) -> None:
             """Nothing: the tests read the run's own log."""
