@@ -32,7 +32,7 @@ KEY = "an object"
 
 @pytest.fixture(autouse=True)
 def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_Body._some.retry, "wait", wait_none())  # type: ignore[attr-defined]
+    monkeypatch.setattr(_Body._some.retry, "wait", wait_none())
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from blocks import environment
 from flows.errors import StorageError
 from flows.storage.bodies import _Body
 from tests.support.model import model
-from tests.support.s3_proxy import Answer, Forward, Request, error, intercepting
+from tests.support.s3_proxy import Answer, Forward, Intercept, Request, error, intercepting
 from tests.support.world import ACCESS_KEY, Services, World
 
 
@@ -49,14 +49,12 @@ class Faults:
 
     world: World
     objects: dict[str, bytes] = field(default_factory=dict)
+    fault: Intercept = lambda request, forward: forward()
     requests: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, sort
 
     def put(self, key: str, body: str | bytes) -> None:
         self.objects[key] = body.encode() if isinstance(body, str) else body
         self.world.put(key, body)
-
-    def fault(self, request: Request, forward: Forward) -> Answer:
-        return forward()
 
     def intercept(self, request: Request, forward: Forward) -> Answer:
         self.requests.append((request.method, request.path, sort_of(request)))
@@ -76,15 +74,12 @@ class Faults:
         assert self.world.run(id) == summary
         return summary.objects_parsed
 
-    def check_only(self, fault: object) -> None:
-        setattr(self, "fault", fault)  # noqa: B010
-
 
 @pytest.fixture(autouse=True)
 def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     # The retries are the product's; only their waits are left out.
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *args: 0)
-    monkeypatch.setattr(_Body._some.retry, "wait", wait_none())  # type: ignore[attr-defined]
+    monkeypatch.setattr(_Body._some.retry, "wait", wait_none())
 
 
 @pytest.fixture
@@ -115,7 +110,7 @@ def test_the_first_requests_of_every_sort_are_refused_and_the_run_succeeds(
             return error(status, code)
         return forward()
 
-    faults.check_only(fault)
+    faults.fault = fault
     assert faults.check("one") == 4
     assert {sort: refused[sort] for sort in SORTS} == dict.fromkeys(SORTS, 5)
 
@@ -131,11 +126,11 @@ def test_an_endpoint_that_keeps_refusing_fails_the_run_and_a_rerun_goes_on(
     def fault(request: Request, forward: Forward) -> Answer:
         return error(503, "SlowDown") if sort_of(request) == sort else forward()
 
-    faults.check_only(fault)
+    faults.fault = fault
     with pytest.raises(Exception, match=r"SlowDown.*run the same id again"):
         faults.world.run("one")
     assert faults.world.rows() == before
-    faults.check_only(lambda request, forward: forward())
+    faults.fault = lambda request, forward: forward()
     assert faults.check("one") == 1
 
 
@@ -153,7 +148,7 @@ def test_a_request_that_is_never_answered_is_made_again(
             ends.wait(60)
         return forward()
 
-    faults.check_only(fault)
+    faults.fault = fault
     try:
         assert faults.check("one") == 4
     finally:
@@ -179,7 +174,7 @@ def test_bodies_that_break_in_the_run_give_the_same_table(faults: Faults, suffix
                 broken += 1
         return answer
 
-    faults.check_only(fault)
+    faults.fault = fault
     faults.check("one")
     assert broken == wanted
 
@@ -193,7 +188,7 @@ def test_credentials_that_expire_in_the_run_are_told_and_fresh_ones_go_on(faults
             return error(400, "ExpiredToken")
         return forward()
 
-    faults.check_only(fault)
+    faults.fault = fault
     with pytest.raises(StorageError, match=r"expired: register fresh AWS credentials and run the"):
         faults.world.run("one")
     faults.world.register(AWS_ACCESS_KEY_ID="AKIDFRESHKEY")
@@ -263,11 +258,13 @@ def test_keys_with_newlines_are_read_exactly_and_named_exactly(faults: Faults) -
             answer.body = answer.body.replace(stand_in.encode(), b"%0A")
         return answer
 
-    faults.check_only(fault)
+    faults.fault = fault
     assert faults.check("one") == 5
     assert faults.world.execute("SELECT object_key FROM rejected_records") == [("PageViews/a\nb",)]
 
 
+@pytest.mark.long
+@pytest.mark.timeout(900)
 def test_a_listing_of_twenty_five_thousand_keys_is_read_to_its_end(faults: Faults) -> None:
     bucket = faults.world.settings["LOGS_BUCKET"]
     backend = get_backend("s3")["123456789012"]["aws"]
