@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 SLUG = "user-page-views-environment"
 
+# A throttled or unreachable bucket is asked for about a minute before a run gives up: the waits
+# between requests are at random up to 1, 2, 4, 8, 16, 20, 20 seconds.
+_ATTEMPTS = 8
+_CONNECT_SECONDS = 10
+_READ_SECONDS = 60
+
 
 class LogsBucket(S3Bucket):
     """The S3 bucket of an environment's logs.
@@ -123,9 +129,9 @@ def _client(credentials: AwsCredentials) -> "S3Client":
     parameters = credentials.aws_client_parameters
     endpoint = parameters.endpoint_url
     config = Config(
-        retries={"mode": "standard", "max_attempts": 5},
-        connect_timeout=10,
-        read_timeout=60,
+        retries={"mode": "standard", "max_attempts": _ATTEMPTS},
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
         max_pool_connections=32,
         # Servers other than AWS often know neither bucket names in host names nor checksums in
         # trailers.

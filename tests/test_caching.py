@@ -18,7 +18,9 @@ from prefect.settings import PREFECT_RESULTS_LOCAL_STORAGE_PATH, temporary_setti
 
 from flows.errors import StorageError
 from flows.hello_world import hello_world
-from flows.storage.results import BucketResults, FolderResults, ResultsStorage
+from flows.storage.bucket_results import BucketResults
+from flows.storage.folder_results import FolderResults
+from flows.storage.results import ResultsStorage
 from flows.tasks.caching import cached_task, results_in
 from flows.user_page_views import user_page_views
 from tests.support.documents import plant

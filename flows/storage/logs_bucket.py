@@ -1,27 +1,14 @@
 """The logs bucket: listed, and read by version; never written."""
 
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING, BinaryIO, cast
+from io import BufferedReader
+from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
-from tenacity import (
-    retry,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_random_exponential,
-)
-from urllib3.exceptions import HTTPError
-
-from flows.errors import ObjectChanged
-from flows.storage.s3_errors import error_code, explained
+from flows.storage.bodies import open_object
+from flows.storage.s3_errors import explained
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-_IN_MEMORY_BYTES = 32 * 2**20
 
 
 class LogsBucket:
@@ -42,45 +29,16 @@ class LogsBucket:
                 for item in page.get("Contents", []):
                     yield item["Key"], item["ETag"].strip('"'), item["Size"]
 
-    @contextmanager
-    def opened(self, key: str, etag: str) -> Iterator[BinaryIO]:
-        """The stored bytes of one object version, whole: in memory, or on disk when large.
+    def opened(self, key: str, etag: str, size: int | None = None) -> BufferedReader:
+        """The stored bytes of one object version, as a stream.
+
+        Args:
+            key: The object's key.
+            etag: The listed version.
+            size: The listed bytes, which the stream holds exactly.
 
         Raises:
-            ObjectChanged: The bucket no longer holds this version.
-            StorageError: The bucket cannot be read.
+            ObjectChanged: The bucket no longer holds this version; also later, from a read.
+            StorageError: The bucket cannot be read; also later, from a read.
         """
-        with explained(self.bucket, f"read the log object {key!r}"):
-            spool = self._fetch(key, etag)
-        with spool:
-            yield spool
-
-    @retry(
-        retry=retry_if_exception_type((HTTPClientError, IncompleteReadError, HTTPError)),
-        stop=stop_after_attempt(5),
-        wait=wait_random_exponential(multiplier=0.2, max=10),
-        reraise=True,
-    )
-    def _fetch(self, key: str, etag: str) -> BinaryIO:
-        # boto3 retries a refused request by itself; a connection that breaks in the middle of
-        # the body is ours to retry.
-        try:
-            response = self._client.get_object(Bucket=self.bucket, Key=key, IfMatch=etag)
-        except ClientError as error:
-            if error_code(error) in ("NoSuchKey", "PreconditionFailed", "404", "412"):
-                raise ObjectChanged(
-                    f"The log object {key!r} was deleted or overwritten after it was listed."
-                ) from None
-            raise
-        spool = SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - the caller closes
-        try:
-            shutil.copyfileobj(response["Body"], spool, 2**20)
-            if spool.tell() != response["ContentLength"]:
-                raise IncompleteReadError(
-                    actual_bytes=spool.tell(), expected_bytes=response["ContentLength"]
-                )
-        except BaseException:
-            spool.close()
-            raise
-        spool.seek(0)
-        return cast(BinaryIO, spool)
+        return open_object(self._client, self.bucket, key, f"the log object {key!r}", etag, size)

@@ -14,12 +14,20 @@ _REMEDIES = {
     "'Least privilege'), or register others",
     "InvalidAccessKeyId": "refuses the access key id: register valid AWS credentials",
     "SignatureDoesNotMatch": "refuses the secret access key: register valid AWS credentials",
-    "ExpiredToken": "refuses the session token, which has expired: register fresh AWS credentials",
-    "InvalidToken": "refuses the session token: register valid AWS credentials",
+    "ExpiredToken": "refuses the session token, which has expired: register fresh AWS "
+    "credentials and run the same id again, which goes on from what was done",
+    "InvalidToken": "refuses the session token: register valid AWS credentials and run the same "
+    "id again, which goes on from what was done",
+    "RequestTimeTooSkewed": "refuses this machine's time: set its clock right (NTP) and run the "
+    "same id again",
+    "SlowDown": "is asked for too much (SlowDown), also after many tries: run the same id again "
+    "later, which goes on from what was done",
     "PermanentRedirect": "lies in another region: register the right AWS_REGION",
 }
 _SAME = {"403": "AccessDenied", "Forbidden": "AccessDenied", "404": "NoSuchBucket"}
 _SAME["AllAccessDisabled"] = "AccessDenied"
+_SAME["TokenRefreshRequired"] = _SAME["ExpiredTokenException"] = "ExpiredToken"
+_SAME["503"] = "SlowDown"
 
 
 def error_code(error: ClientError) -> str:

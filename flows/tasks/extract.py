@@ -46,7 +46,7 @@ def extract_logs(
             with scratch_folder() as scratch:
                 extracted = extract(
                     unit,
-                    lambda item: logs.opened(item.key, item.etag),
+                    lambda item: logs.opened(item.key, item.etag, item.size),
                     block.log_environment,
                     scratch,
                     duck_settings(block, scratch, threads=1),

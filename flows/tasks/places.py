@@ -10,8 +10,10 @@ from prefect_aws import S3Bucket
 
 from blocks.environment import Environment, prefix_of, s3_client
 from flows.logs.duck import DuckSettings
+from flows.storage.bucket_results import BucketResults
+from flows.storage.folder_results import FolderResults
 from flows.storage.logs_bucket import LogsBucket
-from flows.storage.results import BucketResults, FolderResults, ResultsStorage
+from flows.storage.results import ResultsStorage
 from flows.warehouse.connect import connected
 from flows.warehouse.tables import Tables
 from flows.warehouse.warehouse import Warehouse

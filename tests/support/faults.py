@@ -59,7 +59,11 @@ class Watched:
         """As the S3 endpoint's interceptor."""
         if self._happens(f"before {request}"):
             return None
-        if request.reads and request.bucket == self._direct["LOGS_BUCKET"]:
+        if (
+            request.method == "GET"
+            and request.key
+            and request.bucket == self._direct["LOGS_BUCKET"]
+        ):
             self.fetched[request.key] += 1
         answer = forward()
         return None if self._happens(f"after {request}") else answer

@@ -1,0 +1,82 @@
+"""Results storage in a bucket."""
+
+import shutil
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from boto3.s3.transfer import TransferConfig
+
+from flows.storage.bodies import ObjectMissing, open_object
+from flows.storage.folder_results import files_explained
+from flows.storage.results import Stored
+from flows.storage.s3_errors import explained
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# In one request up to 5 GiB, which is S3's limit: a killed run leaves no parts of an upload.
+_ONE_REQUEST = TransferConfig(multipart_threshold=5 * 2**30)
+
+
+class BucketResults:
+    """Results storage under one prefix of an S3 bucket."""
+
+    def __init__(self, client: "S3Client", bucket: str, prefix: str) -> None:
+        self._client, self._bucket, self._prefix = client, bucket, prefix
+
+    def list(self, prefix: str) -> dict[str, Stored]:
+        """The names that start with the prefix."""
+        pages = self._client.get_paginator("list_objects_v2")
+        with explained(self._bucket, "list the results storage"):
+            return {
+                item["Key"][len(self._prefix) :]: Stored(item["Size"], item["LastModified"])
+                for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
+                for item in page.get("Contents", [])
+            }
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes, or None."""
+        try:
+            with self._opened(name) as stream:
+                return stream.read()
+        except ObjectMissing:
+            return None
+
+    def write(self, name: str, content: bytes) -> None:
+        """Store the bytes."""
+        with explained(self._bucket, f"write {name!r} to the results storage"):
+            self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=content)
+
+    def delete(self, name: str) -> None:
+        """Forget the name."""
+        with explained(self._bucket, f"delete {name!r} from the results storage"):
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + name)
+
+    def upload(self, source: Path, name: str) -> None:
+        """Store a file."""
+        # Not upload_file: it wraps what S3 answers in an error of another family.
+        with (
+            explained(self._bucket, f"write {name!r} to the results storage"),
+            source.open("rb") as file,
+        ):
+            self._client.upload_fileobj(
+                file, self._bucket, self._prefix + name, Config=_ONE_REQUEST
+            )
+
+    def download(self, name: str, target: Path) -> bool:
+        """Fetch a file; False where there is none."""
+        try:
+            with (
+                self._opened(name) as stream,
+                files_explained("copy {} from", name, target.parent),
+                target.open("wb") as file,
+            ):
+                shutil.copyfileobj(stream, file, 2**20)
+        except ObjectMissing:
+            return False
+        return True
+
+    def _opened(self, name: str) -> BufferedReader:
+        label = f"the result {name!r} in the results storage"
+        return open_object(self._client, self._bucket, self._prefix + name, label)
