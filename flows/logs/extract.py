@@ -15,7 +15,7 @@ from flows.logs.duck import DuckSettings, duck, sql
 from flows.logs.objects import LogObject
 from flows.logs.pieces import Lines, Odd, csv_pieces, json_pieces
 from flows.logs.records import PageView, Rejected, read_page_view, read_user_update
-from flows.logs.streams import decompressed, whole_lines
+from flows.logs.streams import MOST_EXPANSION, decompressed, whole_lines, within_ratio
 
 SCHEMA_VERSION = 1
 """Part of every extract's name: raise it with any change of what a record or a file is."""
@@ -28,7 +28,9 @@ COLUMNS = {
 
 MOST_REJECTS = 1_000
 MOST_REJECT_CHARACTERS = 1_000
+# What waits in memory is bounded in characters, and in lines, which may be one character each.
 _BATCH_CHARACTERS = 16 * 2**20
+_BATCH_LINES = 300_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc).replace(tzinfo=None)
 
 OpenObject = Callable[[LogObject], AbstractContextManager[BinaryIO]]
@@ -59,15 +61,21 @@ class _Reader:
     """Reads objects of one kind into the table `events` of one DuckDB connection."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, kind: str, log_environment: str
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        kind: str,
+        log_environment: str,
+        most_expansion: int,
     ) -> None:
         self.connection, self.kind, self.log_environment = connection, kind, log_environment
+        self.most_expansion = most_expansion
         self.columns = {"object": "INTEGER", "instant": "TIMESTAMP", **COLUMNS[kind]}
         self.names = ", ".join(self.columns)
         self.tallies: list[_Tally] = []
         self._batch: list[tuple[int, Lines]] = []
-        self._characters = 0
+        self._characters = self._lines = 0
         self._slow: list[tuple[object, ...]] = []
+        self._slow_bytes = 0
         self._statement = sql(kind)
         connection.execute(sql("macros"))
         types = ", ".join(f"{name} {kind}" for name, kind in self.columns.items())
@@ -77,7 +85,10 @@ class _Reader:
         """Read one object to its end; call `flush` after the last one."""
         number = len(self.tallies)
         self.tallies.append(_Tally())
-        blocks = whole_lines(decompressed(stream, item.key), item.key)
+        plain = within_ratio(
+            decompressed(stream, item.key), item.key, item.size, self.most_expansion
+        )
+        blocks = whole_lines(plain, item.key)
         page_views = self.kind == "page_views"
         for piece in json_pieces(blocks) if page_views else csv_pieces(blocks, item.key):
             if isinstance(piece, Odd):
@@ -85,17 +96,16 @@ class _Reader:
                 continue
             self._batch.append((number, piece))
             self._characters += len(piece.text)
-            if self._characters >= _BATCH_CHARACTERS:
+            self._lines += piece.text.count("\n")
+            if self._characters >= _BATCH_CHARACTERS or self._lines >= _BATCH_LINES:
                 self.flush()
 
     def flush(self) -> None:
         """Judge what is waiting."""
         if self._batch:
             self._judge_batch()
-            self._batch, self._characters = [], 0
-        if self._slow:
-            self._store(self._slow)
-            self._slow = []
+            self._batch, self._characters, self._lines = [], 0, 0
+        self._store()
 
     def _judge_batch(self) -> None:
         parameters = {
@@ -150,17 +160,20 @@ class _Reader:
         else:
             tally.counts.counted += 1
             self._slow.append((number, _EPOCH + timedelta(microseconds=at), user_id, *rest))
-            if len(self._slow) >= 100_000:
-                self._store(self._slow)
-                self._slow = []
+            self._slow_bytes += len(raw)
+            if len(self._slow) >= 100_000 or self._slow_bytes >= _BATCH_CHARACTERS:
+                self._store()
 
     @staticmethod
     def _page_view(raw: bytes) -> tuple[str, int, int | None, str]:
         view: PageView = read_page_view(raw)
         return view.environment, view.at, view.user_id, view.url
 
-    def _store(self, rows: list[tuple[object, ...]]) -> None:
-        columns = [list(column) for column in zip(*rows, strict=True)]
+    def _store(self) -> None:
+        if not self._slow:
+            return
+        columns = [list(column) for column in zip(*self._slow, strict=True)]
+        self._slow, self._slow_bytes = [], 0
         unnested = ", ".join(f"unnest(?::{kind}[])" for kind in self.columns.values())
         self.connection.execute(f"INSERT INTO events SELECT {unnested}", columns)
 
@@ -186,6 +199,7 @@ def extract(
     log_environment: str,
     scratch: Path,
     settings: DuckSettings,
+    most_expansion: int = MOST_EXPANSION,
 ) -> Extracted:
     """Read objects of one kind; equal objects give equal files, byte for byte.
 
@@ -195,12 +209,14 @@ def extract(
         log_environment: The environment whose records count.
         scratch: An empty folder for the files.
         settings: DuckDB's limits.
+        most_expansion: How many times its stored size an object may expand to.
 
     Raises:
-        LogsError: An object cannot be decompressed to its end.
+        LogsError: An object cannot be decompressed to its end, expands too much, or holds a
+            record that is too long.
     """
     with duck(settings) as connection:
-        reader = _Reader(connection, objects[0].kind, log_environment)
+        reader = _Reader(connection, objects[0].kind, log_environment, most_expansion)
         for item in objects:
             with open_object(item) as stream:
                 reader.read(item, stream)

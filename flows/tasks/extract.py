@@ -44,6 +44,7 @@ def extract_logs(
                 block.log_environment,
                 scratch,
                 duck_settings(block, scratch, threads=1),
+                block.max_expansion_ratio,
             )
             store_unit(storage, scope, extracted)
         objects += len(unit)
