@@ -11,7 +11,7 @@ import duckdb
 
 from flows.logs.counts import Counts
 from flows.logs.csv_records import read_record
-from flows.logs.duck import DuckSettings, duck, sql
+from flows.logs.duck import DuckSettings, duck, rows, sql
 from flows.logs.objects import LogObject
 from flows.logs.pieces import Lines, Odd, csv_pieces, json_pieces
 from flows.logs.records import PageView, Rejected, read_page_view, read_user_update
@@ -26,6 +26,12 @@ COLUMNS = {
 }
 """What a record of each kind holds beside its instant."""
 
+_REJECT_COLUMNS = {
+    "object_key": "VARCHAR",
+    "line_number": "BIGINT",
+    "reason": "VARCHAR",
+    "line": "VARCHAR",
+}
 MOST_REJECTS = 1_000
 MOST_REJECT_CHARACTERS = 1_000
 # What waits in memory is bounded in characters, and in lines, which may be one character each.
@@ -108,10 +114,11 @@ class _Reader:
         self._store()
 
     def _judge_batch(self) -> None:
+        # One text for each list, because DuckDB is slow to take Python's lists (see duck.rows).
         parameters = {
-            "objects": [number for number, _ in self._batch],
-            "first_lines": [piece.first_line for _, piece in self._batch],
-            "texts": [piece.text for _, piece in self._batch],
+            "objects": str([number for number, _ in self._batch]),
+            "first_lines": str([piece.first_line for _, piece in self._batch]),
+            "texts": "\0".join(piece.text for _, piece in self._batch),
             "environment": self.log_environment,
         }
         execute = self.connection.execute
@@ -172,10 +179,9 @@ class _Reader:
     def _store(self) -> None:
         if not self._slow:
             return
-        columns = [list(column) for column in zip(*self._slow, strict=True)]
+        select, parameters = rows(self.columns, self._slow)
         self._slow, self._slow_bytes = [], 0
-        unnested = ", ".join(f"unnest(?::{kind}[])" for kind in self.columns.values())
-        self.connection.execute(f"INSERT INTO events SELECT {unnested}", columns)
+        self.connection.execute(f"INSERT INTO events {select}", parameters)
 
 
 @dataclass(frozen=True)
@@ -235,16 +241,15 @@ def extract(
             counts.append(tally.counts.deduplicated(distinct.get(number, 0)))
             counts[-1].check(item.key)
             tally.keep_first()
-        rows = [
+        rejected = [
             (item.key, *reject)
             for item, tally in zip(objects, reader.tallies, strict=True)
             for reject in tally.rejects
         ]
-        rejects = scratch / "rejects.parquet" if rows else None
+        rejects = scratch / "rejects.parquet" if rejected else None
         if rejects is not None:
-            connection.sql(
-                "SELECT unnest(?::VARCHAR[]) AS object_key, unnest(?::BIGINT[]) AS line_number,"
-                " unnest(?::VARCHAR[]) AS reason, unnest(?::VARCHAR[]) AS line",
-                params=[list(column) for column in zip(*rows, strict=True)],
-            ).write_parquet(str(rejects), compression="zstd")
+            select, parameters = rows(_REJECT_COLUMNS, rejected)
+            connection.sql(select, params=parameters).write_parquet(
+                str(rejects), compression="zstd"
+            )
     return Extracted(list(objects), counts, events, rejects)

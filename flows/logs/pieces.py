@@ -56,7 +56,7 @@ def csv_pieces(blocks: Iterator[tuple[bytes, bool]], key: str) -> Iterator[Lines
             data = b"".join(held)
             held.clear()
         del block
-        at = first = 0
+        at = 0
         alone: list[bytes] = []  # the lines between the records of many lines
         kept_from = line_number
         for start in _odd_quoted_lines(data):
