@@ -136,6 +136,8 @@ def _cut(data: bytes) -> Iterator[bytes]:
 
 
 def _short_lines(block: bytes, line_number: int) -> Iterator[Lines | Odd]:
+    if not block.strip(b" \t\r\n"):
+        return  # blank lines, of which a bomb may hold very many
     if b"\0" not in block:
         try:
             yield Lines(line_number, block.decode())

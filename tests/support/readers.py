@@ -78,7 +78,7 @@ def differences(kind: str, bodies: dict[str, bytes]) -> dict[str, str]:
                     (number, verdict, raw.decode(errors="replace").replace("\0", "\ufffd")[:1000])
                     for number, raw, verdict in verdicts
                     if isinstance(verdict, str)
-                ),
+                )[:1000],
             ),
             (
                 "account",
