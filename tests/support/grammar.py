@@ -192,7 +192,8 @@ class Grammar:
             return random.choice(self._values.instants)
         text = (
             f"{random.choice((1970, 2000, 2017, 2024, 9999))}-{random.randint(1, 12):02}-"
-            f"{random.randint(1, 31):02}{random.choice('T ')}{random.randrange(24):02}:00:59"
+            f"{random.randint(1, 31):02}{random.choice('T ')}{random.randrange(25):02}:00:"
+            f"{random.choice((0, 59, 60)):02}"
         )
         fraction = random.choice(("", "", ".5", ".123456", ".1234567", ".000000"))
         return text + fraction + random.choice(("", "", "Z", "+00:00", "-23:59", "+05:30"))
