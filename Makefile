@@ -12,7 +12,7 @@ LOCKED = --no-deps --require-hashes --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-long test-all check fix lock matrix clean
+.PHONY: help install install-dev demo test test-long fuzz test-all check fix lock matrix clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,12 @@ test: $(VENV)/installed-dev ## Run the tests, but for the long ones
 
 test-long: $(VENV)/installed-dev ## Run the long tests
 	$(VENV)/bin/python -m pytest -m long
+
+INPUTS ?= 200000
+SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+
+fuzz: $(VENV)/installed-dev ## Compare the readers with the model on new random objects (INPUTS=200000 SEED=…)
+	FUZZ_INPUTS=$(INPUTS) FUZZ_SEED=$(SEED) $(VENV)/bin/python -m pytest -q -s --timeout 0 tests/logs/test_fuzz.py -m long
 
 test-all: $(VENV)/installed-dev ## Run all tests
 	$(VENV)/bin/python -m pytest

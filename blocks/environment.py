@@ -98,6 +98,14 @@ class Environment(Block):
         description="A run fails before it publishes when more than this share of the lines of "
         "either kind of log is rejected.",
     )
+    max_expansion_ratio: int = Field(
+        default=500,
+        ge=1,
+        title="Most expansion",
+        description="A run fails when a compressed log object expands to more than this many times "
+        "its stored size (and to more than 64 MiB): a decompression bomb. Usual logs reach 8 to "
+        "30, the most repetitive ones 500; bombs of gzip 1,000 and of Zstandard 10,000.",
+    )
     memory_limit: str = Field(
         default="1GB",
         title="Memory limit",

@@ -31,6 +31,7 @@ The settings are read from the file and, where it lacks them, from this process'
   S3_ENDPOINT_URL        an S3 endpoint other than AWS's
   LOG_ENVIRONMENT        which records to count (default: production)
   MAX_REJECTED_RATIO     fail a run beyond this share of bad lines (default: 0.05)
+  MAX_EXPANSION_RATIO    fail a run where an object expands beyond this ratio (default: 500)
   NOTIFY_EMAIL, NOTIFY_FROM   who is told of failed runs, and by whom
 
 Nothing is saved unless all of it is right.
@@ -67,6 +68,7 @@ def save_environment(name: str, settings: EnvironmentSettings) -> None:
         database=database,
         log_environment=settings.log_environment,
         max_rejected_ratio=settings.max_rejected_ratio,
+        max_expansion_ratio=settings.max_expansion_ratio,
         notify_email=settings.notify_email,
         notify_from=settings.notify_from,
     ).save(name, overwrite=True)

@@ -67,6 +67,7 @@ class EnvironmentSettings(BaseModel):
     s3_endpoint_url: Annotated[str, AfterValidator(_http_url)] | None = None
     log_environment: str = "production"
     max_rejected_ratio: Annotated[float, Field(ge=0, le=1)] = 0.05
+    max_expansion_ratio: Annotated[int, Field(ge=1)] = 500
     notify_email: Email | None = None
     notify_from: Email | None = None
 

@@ -27,6 +27,7 @@ from blocks.load import load_environment, registered
 from blocks.register import main
 from blocks.settings import EnvironmentSettings, read_settings
 from flows.errors import SettingsError
+from flows.logs.streams import MOST_EXPANSION
 from tests.support.documents import Data, create_document, create_documents, read_document
 
 ROOT = Path(__file__).parents[1]
@@ -46,6 +47,7 @@ RESULTS_PREFIX=
 DATABASE_URL=postgresql://someone:{PASSWORD}@db.example.com:5433/pages?sslmode=require
 DATABASE_SCHEMA='Mixed Case'
 MAX_REJECTED_RATIO=0.25
+MAX_EXPANSION_RATIO=2000
 NOTIFY_EMAIL=data@example.com
 """
 NAMES = [
@@ -62,6 +64,7 @@ NAMES = [
     "DATABASE_SCHEMA",
     "LOG_ENVIRONMENT",
     "MAX_REJECTED_RATIO",
+    "MAX_EXPANSION_RATIO",
     "NOTIFY_EMAIL",
     "NOTIFY_FROM",
 ]
@@ -134,10 +137,12 @@ def test_the_loaded_environment_has_every_value_and_the_file_goes_before_the_pro
     done: subprocess.CompletedProcess[str],
 ) -> None:
     environment = load_environment(NAME)
-    own = ("log_environment", "max_rejected_ratio", "memory_limit", "threads")
-    assert {name: getattr(environment, name) for name in (*own, "notify_email", "notify_from")} == {
+    own = ("log_environment", "max_rejected_ratio", "max_expansion_ratio", "memory_limit")
+    others = ("threads", "notify_email", "notify_from")
+    assert {name: getattr(environment, name) for name in (*own, *others)} == {
         "log_environment": "staging",
         "max_rejected_ratio": 0.25,
+        "max_expansion_ratio": 2000,
         "memory_limit": "1GB",
         "threads": 2,
         "notify_email": "data@example.com",
@@ -233,6 +238,7 @@ def test_it_is_safe_to_repeat_and_a_repeat_updates_what_changed_nested_blocks_to
     assert own.logs.credentials.aws_access_key_id is None  # the machine's own identity
     assert own.database.schema_name is None
     assert (own.log_environment, own.max_rejected_ratio) == ("production", 0.05)
+    assert own.max_expansion_ratio == MOST_EXPANSION
     changed = lines.replace("=logs", "=other-logs").replace("/pages", "/others")
     file.write_text(changed + keys + "MAX_REJECTED_RATIO=0.5\n")
     main(name, file)
@@ -285,6 +291,10 @@ MALFORMED = [
     ("MAX_REJECTED_RATIO", "-0.1"),
     ("MAX_REJECTED_RATIO", "nan"),
     ("MAX_REJECTED_RATIO", "5%"),
+    ("MAX_EXPANSION_RATIO", "0"),
+    ("MAX_EXPANSION_RATIO", "1.5"),
+    ("MAX_EXPANSION_RATIO", "1000:1"),
+    ("MAX_EXPANSION_RATIO", "inf"),
     ("NOTIFY_EMAIL", "nobody"),
     ("NOTIFY_FROM", "a b@example.com"),
 ]
@@ -446,6 +456,8 @@ def test_documents_of_version_1_load(prefect_server: None) -> None:
     environment = load_environment(names[SLUG])
     assert (environment.log_environment, environment.max_rejected_ratio) == ("staging", 0.2)
     assert (environment.memory_limit, environment.threads) == ("512MB", 1)
+    # Later than version 1, so its documents have it not.
+    assert environment.max_expansion_ratio == MOST_EXPANSION
     assert environment.notify_email == "data@example.com"
     assert environment.notify_from == "pipeline@example.com"
     assert environment.database.schema_name == "fixture"
@@ -485,6 +497,7 @@ def test_documents_of_version_1_without_optional_fields_load_with_the_defaults(
     environment = load_environment(names[SLUG])
     assert (environment.log_environment, environment.max_rejected_ratio) == ("production", 0.05)
     assert (environment.memory_limit, environment.threads) == ("1GB", 2)
+    assert environment.max_expansion_ratio == MOST_EXPANSION
     assert (environment.notify_email, environment.database.schema_name) == (None, None)
     assert (prefix_of(environment.logs), environment.logs.bucket_name) == ("", "v1-logs-bucket")
 

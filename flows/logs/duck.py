@@ -1,6 +1,7 @@
 """DuckDB: its limits, its connections, and the SQL files."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -37,6 +38,28 @@ def duck(settings: DuckSettings) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
     finally:
         connection.close()
+
+
+def rows(
+    types: Mapping[str, str], values: Iterable[tuple[object, ...]]
+) -> tuple[str, dict[str, str]]:
+    """A SELECT that gives these rows, and its parameters.
+
+    The rows are one parameter, as JSON: for each value of a list of Python's, DuckDB 1.5 looks
+    for pandas anew, which takes a tenth of a millisecond where there is none.
+
+    Args:
+        types: The columns: DuckDB's type by name.
+        values: The rows; no text in them holds U+0000 or a lone surrogate.
+    """
+    lists = [list(column) for column in zip(*values, strict=True)] or [[] for _ in types]
+    content = json.dumps(dict(zip(types, lists, strict=True)), ensure_ascii=False, default=str)
+    shape = json.dumps({name: [kind] for name, kind in types.items()})
+    unnested = ", ".join(f"unnest(c.{name}) AS {name}" for name in types)
+    return (
+        f"SELECT {unnested} FROM (SELECT from_json($rows, '{shape}') AS c)",
+        {"rows": content},
+    )
 
 
 def sql(name: str) -> str:

@@ -11,11 +11,11 @@ import duckdb
 
 from flows.logs.counts import Counts
 from flows.logs.csv_records import read_record
-from flows.logs.duck import DuckSettings, duck, sql
+from flows.logs.duck import DuckSettings, duck, rows, sql
 from flows.logs.objects import LogObject
 from flows.logs.pieces import Lines, Odd, csv_pieces, json_pieces
 from flows.logs.records import PageView, Rejected, read_page_view, read_user_update
-from flows.logs.streams import decompressed, whole_lines
+from flows.logs.streams import MOST_EXPANSION, decompressed, whole_lines, within_ratio
 from flows.stopping import check_stop
 
 SCHEMA_VERSION = 2
@@ -27,9 +27,17 @@ COLUMNS = {
 }
 """What a record of each kind holds beside its instant."""
 
+_REJECT_COLUMNS = {
+    "object_key": "VARCHAR",
+    "line_number": "BIGINT",
+    "reason": "VARCHAR",
+    "line": "VARCHAR",
+}
 MOST_REJECTS = 1_000
 MOST_REJECT_CHARACTERS = 1_000
+# What waits in memory is bounded in characters, and in lines, which may be one character each.
 _BATCH_CHARACTERS = 16 * 2**20
+_BATCH_LINES = 300_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc).replace(tzinfo=None)
 
 OpenObject = Callable[[LogObject], AbstractContextManager[BinaryIO]]
@@ -60,15 +68,21 @@ class _Reader:
     """Reads objects of one kind into the table `events` of one DuckDB connection."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, kind: str, log_environment: str
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        kind: str,
+        log_environment: str,
+        most_expansion: int,
     ) -> None:
         self.connection, self.kind, self.log_environment = connection, kind, log_environment
+        self.most_expansion = most_expansion
         self.columns = {"object": "INTEGER", "instant": "TIMESTAMP", **COLUMNS[kind]}
         self.names = ", ".join(self.columns)
         self.tallies: list[_Tally] = []
         self._batch: list[tuple[int, Lines]] = []
-        self._characters = 0
+        self._characters = self._lines = 0
         self._slow: list[tuple[object, ...]] = []
+        self._slow_bytes = 0
         self._statement = sql(kind)
         connection.execute(sql("macros"))
         types = ", ".join(f"{name} {kind}" for name, kind in self.columns.items())
@@ -78,7 +92,10 @@ class _Reader:
         """Read one object to its end; call `flush` after the last one."""
         number = len(self.tallies)
         self.tallies.append(_Tally())
-        blocks = whole_lines(decompressed(stream, item.key), item.key)
+        plain = within_ratio(
+            decompressed(stream, item.key), item.key, item.size, self.most_expansion
+        )
+        blocks = whole_lines(plain, item.key)
         page_views = self.kind == "page_views"
         for piece in json_pieces(blocks) if page_views else csv_pieces(blocks, item.key):
             check_stop()
@@ -87,23 +104,23 @@ class _Reader:
                 continue
             self._batch.append((number, piece))
             self._characters += len(piece.text)
-            if self._characters >= _BATCH_CHARACTERS:
+            self._lines += piece.text.count("\n")
+            if self._characters >= _BATCH_CHARACTERS or self._lines >= _BATCH_LINES:
                 self.flush()
 
     def flush(self) -> None:
         """Judge what is waiting."""
         if self._batch:
             self._judge_batch()
-            self._batch, self._characters = [], 0
-        if self._slow:
-            self._store(self._slow)
-            self._slow = []
+            self._batch, self._characters, self._lines = [], 0, 0
+        self._store()
 
     def _judge_batch(self) -> None:
+        # One text for each list, because DuckDB is slow to take Python's lists (see duck.rows).
         parameters = {
-            "objects": [number for number, _ in self._batch],
-            "first_lines": [piece.first_line for _, piece in self._batch],
-            "texts": [piece.text for _, piece in self._batch],
+            "objects": str([number for number, _ in self._batch]),
+            "first_lines": str([piece.first_line for _, piece in self._batch]),
+            "texts": "\0".join(piece.text for _, piece in self._batch),
             "environment": self.log_environment,
         }
         execute = self.connection.execute
@@ -152,19 +169,21 @@ class _Reader:
         else:
             tally.counts.counted += 1
             self._slow.append((number, _EPOCH + timedelta(microseconds=at), user_id, *rest))
-            if len(self._slow) >= 100_000:
-                self._store(self._slow)
-                self._slow = []
+            self._slow_bytes += len(raw)
+            if len(self._slow) >= 100_000 or self._slow_bytes >= _BATCH_CHARACTERS:
+                self._store()
 
     @staticmethod
     def _page_view(raw: bytes) -> tuple[str, int, int | None, str]:
         view: PageView = read_page_view(raw)
         return view.environment, view.at, view.user_id, view.url
 
-    def _store(self, rows: list[tuple[object, ...]]) -> None:
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        unnested = ", ".join(f"unnest(?::{kind}[])" for kind in self.columns.values())
-        self.connection.execute(f"INSERT INTO events SELECT {unnested}", columns)
+    def _store(self) -> None:
+        if not self._slow:
+            return
+        select, parameters = rows(self.columns, self._slow)
+        self._slow, self._slow_bytes = [], 0
+        self.connection.execute(f"INSERT INTO events {select}", parameters)
 
 
 @dataclass(frozen=True)
@@ -188,6 +207,7 @@ def extract(
     log_environment: str,
     scratch: Path,
     settings: DuckSettings,
+    most_expansion: int = MOST_EXPANSION,
 ) -> Extracted:
     """Read objects of one kind; equal objects give equal files, byte for byte.
 
@@ -197,12 +217,14 @@ def extract(
         log_environment: The environment whose records count.
         scratch: An empty folder for the files.
         settings: DuckDB's limits.
+        most_expansion: How many times its stored size an object may expand to.
 
     Raises:
-        LogsError: An object cannot be decompressed to its end.
+        LogsError: An object cannot be decompressed to its end, expands too much, or holds a
+            record that is too long.
     """
     with duck(settings) as connection:
-        reader = _Reader(connection, objects[0].kind, log_environment)
+        reader = _Reader(connection, objects[0].kind, log_environment, most_expansion)
         for item in objects:
             with open_object(item) as stream:
                 reader.read(item, stream)
@@ -221,16 +243,15 @@ def extract(
             counts.append(tally.counts.deduplicated(distinct.get(number, 0)))
             counts[-1].check(item.key)
             tally.keep_first()
-        rows = [
+        rejected = [
             (item.key, *reject)
             for item, tally in zip(objects, reader.tallies, strict=True)
             for reject in tally.rejects
         ]
-        rejects = scratch / "rejects.parquet" if rows else None
+        rejects = scratch / "rejects.parquet" if rejected else None
         if rejects is not None:
-            connection.sql(
-                "SELECT unnest(?::VARCHAR[]) AS object_key, unnest(?::BIGINT[]) AS line_number,"
-                " unnest(?::VARCHAR[]) AS reason, unnest(?::VARCHAR[]) AS line",
-                params=[list(column) for column in zip(*rows, strict=True)],
-            ).write_parquet(str(rejects), compression="zstd")
+            select, parameters = rows(_REJECT_COLUMNS, rejected)
+            connection.sql(select, params=parameters).write_parquet(
+                str(rejects), compression="zstd"
+            )
     return Extracted(list(objects), counts, events, rejects)

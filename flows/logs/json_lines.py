@@ -106,7 +106,7 @@ def _value(text: str, at: int) -> tuple[Value, int]:
 
 def _nested(text: str, at: int) -> int:
     """Walk an array or object, with a stack of what closes it; return the place behind its end."""
-    closers: list[str] = []
+    closers = bytearray()
     while True:
         # Here a value is due.
         opener = text[at : at + 1]
@@ -116,7 +116,7 @@ def _nested(text: str, at: int) -> int:
             if text[at : at + 1] == closer:
                 at += 1
             else:
-                closers.append(closer)
+                closers.append(ord(closer))
                 if closer == "}":
                     _, at = _name(text, at)
                 continue
@@ -128,12 +128,13 @@ def _nested(text: str, at: int) -> int:
                 return at
             at = _skip(text, at)
             mark = text[at : at + 1]
-            if mark == closers[-1]:
+            closer = chr(closers[-1])
+            if mark == closer:
                 closers.pop()
                 at += 1
             elif mark == ",":
                 at = _skip(text, at + 1)
-                if closers[-1] == "}":
+                if closer == "}":
                     _, at = _name(text, at)
                 break
             else:

@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flows.logs.csv_records import CsvRecord, Unfinished, read_record
+from flows.logs.csv_records import CsvRecord, Unfinished, read_record, stays_open
 from flows.logs.streams import MOST_LINE_BYTES, line_too_long
+
+# What SQL is given at a time; a longer line goes to the reference reader, which takes less memory.
+PIECE_BYTES = 256 * 2**10
+_FEW_LINES = 100
 
 
 @dataclass(frozen=True)
@@ -38,41 +42,65 @@ def csv_pieces(blocks: Iterator[tuple[bytes, bool]], key: str) -> Iterator[Lines
     A line that starts outside quotes ends inside them only if it holds an odd number of quotes
     (each quote, doubled ones too, toggles), so all lines before the next odd one stand alone.
     """
-    line_number, data = 1, b""
+    line_number, size = 1, 0
+    held: list[bytes] = []  # the blocks of a record whose quote is open, each walked once
     for block, last in blocks:
-        data += block
+        data = block
+        if held:
+            held.append(block)
+            size += len(block)
+            if not last and stays_open(block):
+                if size > MOST_LINE_BYTES:
+                    raise line_too_long(key, line_number)
+                continue
+            data = b"".join(held)
+            held.clear()
+        del block
         at = 0
+        alone: list[bytes] = []  # the lines between the records of many lines
+        kept_from = line_number
         for start in _odd_quoted_lines(data):
             if start < at:
                 continue
-            yield from _lines(data[at:start], line_number)
+            alone.append(data[at:start])
             line_number += data.count(b"\n", at, start)
             at = start
             try:
                 record = read_record(data, at, complete=last)
             except Unfinished:
+                held.append(data[at:])
+                size = len(held[0])
+                at = len(data)
                 break
             yield Odd(line_number, record.raw, record)
-            line_number += data.count(b"\n", at, record.end)
+            lines = data.count(b"\n", at, record.end)
             at = record.end
-        else:
-            rest = data[at:]
-            yield from _rest(rest, line_number) if last else _lines(rest, line_number)
-            line_number += rest.count(b"\n")
-            at = len(data)
-        data = data[at:]
-        if len(data) > MOST_LINE_BYTES:
-            raise line_too_long(key)
+            line_number += lines
+            if lines <= _FEW_LINES:
+                alone.append(b"\n" * lines)
+            else:
+                yield from _lines(b"".join(alone), kept_from)
+                alone, kept_from = [], line_number
+        alone.append(data[at:])
+        if not held:
+            line_number += data.count(b"\n", at)
+        data = b""
+        data = b"".join(alone)
+        alone.clear()
+        yield from _rest(data, kept_from) if last else _lines(data, kept_from)
 
 
 def _odd_quoted_lines(data: bytes) -> Iterator[int]:
-    if b'"' not in data:
-        return
     start = 0
-    for line in data.split(b"\n"):
-        if line.count(b'"') & 1:
-            yield start
-        start += len(line) + 1
+    for piece in _cut(data):
+        if b'"' not in piece:
+            start += len(piece)
+            continue
+        for line in piece.split(b"\n"):
+            if line.count(b'"') & 1:
+                yield start
+            start += len(line) + 1
+        start -= 1  # the piece's last line end was the last line's
 
 
 def _rest(data: bytes, line_number: int) -> Iterator[Lines | Odd]:
@@ -87,16 +115,37 @@ def _rest(data: bytes, line_number: int) -> Iterator[Lines | Odd]:
 
 
 def _lines(block: bytes, line_number: int) -> Iterator[Lines | Odd]:
-    if not block:
-        return
+    for piece in _cut(block):
+        if len(piece) > PIECE_BYTES:
+            yield Odd(line_number, _without_end(piece))
+        else:
+            yield from _short_lines(piece, line_number)
+        line_number += piece.count(b"\n")
+
+
+def _cut(data: bytes) -> Iterator[bytes]:
+    """Whole lines of at most `PIECE_BYTES` together, or one that is longer."""
+    at = 0
+    while at < len(data):
+        end = len(data)
+        if end - at > PIECE_BYTES:
+            end = data.rfind(b"\n", at, at + PIECE_BYTES) + 1
+            end = end or data.find(b"\n", at + PIECE_BYTES) + 1 or len(data)
+        yield data[at:end]
+        at = end
+
+
+def _short_lines(block: bytes, line_number: int) -> Iterator[Lines | Odd]:
+    if not block.strip(b" \t\r\n"):
+        return  # blank lines, of which a bomb may hold very many
     if b"\0" not in block:
         try:
             yield Lines(line_number, block.decode())
             return
         except UnicodeDecodeError:
             pass
-    lines = block.split(b"\n")
     kept = []
+    lines = block.split(b"\n")
     for offset, line in enumerate(lines):
         if _plain(line):
             kept.append(line)
@@ -105,6 +154,12 @@ def _lines(block: bytes, line_number: int) -> Iterator[Lines | Odd]:
             ended = offset < len(lines) - 1
             yield Odd(line_number + offset, line.removesuffix(b"\r") if ended else line)
     yield Lines(line_number, b"\n".join(kept).decode())
+
+
+def _without_end(line: bytes) -> bytes:
+    if not line.endswith(b"\n"):
+        return line
+    return line[:-2] if line.endswith(b"\r\n") else line[:-1]
 
 
 def _plain(line: bytes) -> bool:

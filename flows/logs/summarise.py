@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from flows.logs.duck import DuckSettings, duck, sql
+from flows.logs.duck import DuckSettings, duck, rows, sql
 from flows.logs.extract import COLUMNS
 
 
@@ -68,16 +68,12 @@ def _load_distinct(connection: duckdb.DuckDBPyConnection, kind: str, parts: list
         sources.append(f"SELECT {columns} FROM read_parquet($whole)")
         parameters["whole"] = whole
     if chosen:
-        paths, numbers = (list(column) for column in zip(*chosen, strict=True))
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE chosen AS"
-            " SELECT unnest(?::VARCHAR[]) AS filename, unnest(?::INTEGER[]) AS object",
-            [paths, numbers],
-        )
+        select, values = rows({"filename": "VARCHAR", "object": "INTEGER"}, chosen)
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE chosen AS {select}", values)
         sources.append(
             f"SELECT {columns} FROM read_parquet($chosen, filename = true)"
             " SEMI JOIN chosen USING (filename, object)"
         )
-        parameters["chosen"] = sorted(set(paths))
+        parameters["chosen"] = sorted({path for path, _ in chosen})
     union = " UNION ALL ".join(sources)
     connection.execute(f"CREATE TEMP TABLE {kind} AS SELECT DISTINCT * FROM ({union})", parameters)

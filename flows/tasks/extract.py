@@ -50,6 +50,7 @@ def extract_logs(
                     block.log_environment,
                     scratch,
                     duck_settings(block, scratch, threads=1),
+                    block.max_expansion_ratio,
                 )
                 store_unit(storage, scope, extracted)
             done["objects"] += len(unit)

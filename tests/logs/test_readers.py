@@ -1,4 +1,4 @@
-"""The readers against the plain model, on objects put together from good and broken pieces."""
+"""Streams, the files of an extract, and how objects are packed and named."""
 
 import gzip
 import io
@@ -18,97 +18,7 @@ from flows.logs.duck import DuckSettings
 from flows.logs.extract import extract
 from flows.logs.objects import LogObject, fingerprint, is_log, pack
 from flows.logs.timestamps import read_timestamp
-from tests.support.cases import CASES
-from tests.support.model import Model, model
-from tests.support.readers import Rejects, extract_bodies
-
-PREFIX = {"page_views": "PageViews/", "user_updates": "UserUpdates/"}
-# Longer cases would take all the time, and are tested one by one elsewhere.
-LINES = {
-    kind: [case.line for case in CASES if f"{case.kind}s" == kind and len(case.line) < 400]
-    for kind in PREFIX
-}
-GLUE = [b"\n", b"\n", b"\n", b"\n", b"\r\n", b"\n\n", b"\r", b"", b" \t\r\n", b'"', b",", b"\n\r\n"]
-DEBRIS = [
-    *[
-        b'"',
-        b'""',
-        b",",
-        b"\r",
-        b"\n",
-        b"\0",
-        b"\xff",
-        b"\xed\xa0\x80",
-        b"\xef\xbb\xbf",
-        b"{",
-        b"}",
-    ],
-    *[b"\\", b"\\ud800", b"\\u0074", b"NaN", b"[", b"]", b":", b"null", b"9" * 25, b"-0", b"1e3"],
-    *[b"1970-01-01T00:00:00", b"9999-12-31 23:59:59.9999999", b"+23:59", b"Z", b".5", b"\xc2\xa0"],
-]
-
-
-def body(random: Random, kind: str) -> bytes:
-    """An object of some cases, some of them mutilated, glued together."""
-    parts = [b"\xef\xbb\xbf"] if random.random() < 0.1 else []
-    for _ in range(random.randrange(7)):
-        line = random.choice(LINES[kind])
-        while random.random() < 0.3:
-            at = random.randrange(len(line) + 1)
-            cut = at + random.choice((0, 0, 1, 3))
-            line = line[:at] + random.choice(DEBRIS) + line[cut:]
-        parts += [line, random.choice(GLUE)]
-    return b"".join(parts)
-
-
-def assert_same(kind: str, bodies: dict[str, bytes]) -> None:
-    expected: Model = model(bodies)
-    wanted: dict[str, Rejects] = {key: [] for key in bodies}
-    for one in expected.rejects:
-        wanted[one.object_key].append((one.line_number, one.reason, one.line))
-    for key, (counts, rejects) in extract_bodies(kind, bodies).items():
-        theirs = expected.objects[key]
-        assert (
-            counts.lines,
-            counts.counted,
-            counts.duplicates,
-            counts.other_environment,
-            counts.anonymous,
-            counts.rejected,
-        ) == (
-            theirs.lines,
-            theirs.counted,
-            theirs.duplicates,
-            theirs.other_environment,
-            theirs.anonymous,
-            theirs.rejected,
-        ), bodies[key]
-        assert rejects == sorted(wanted[key]), bodies[key]
-
-
-def fuzz(seed: int, objects: int) -> None:
-    random = Random(seed)
-    for kind, prefix in PREFIX.items():
-        assert_same(kind, {f"{prefix}{n:06}": body(random, kind) for n in range(objects)})
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_objects_of_good_and_broken_pieces_are_read_as_the_model_reads_them(seed: int) -> None:
-    fuzz(seed, 300)
-
-
-@pytest.mark.long
-@pytest.mark.timeout(1_500)
-def test_a_hundred_thousand_more_objects_are_read_as_the_model_reads_them() -> None:
-    for seed in range(1_000, 1_100):
-        fuzz(seed, 500)
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
-def test_where_blocks_end_does_not_show(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "BLOCK_BYTES", size)
-    fuzz(size, 60)
-
+from tests.support.grammar import LINES
 
 COMPRESS = {".gz": lambda data: gzip.compress(data, mtime=0), ".zst": zstandard.compress}
 

@@ -9,7 +9,7 @@ from flows.logs.counts import Counts
 from flows.logs.extract import extract
 from tests.support.cases import CASES, Case
 from tests.support.model import model
-from tests.support.readers import Rejects, extract_bodies
+from tests.support.readers import Read, Rejects, extract_bodies
 
 ENDS = {"as it is": b"", "with LF": b"\n", "with CRLF": b"\r\n"}
 PREFIX = {"page_view": "PageViews/", "user_update": "UserUpdates/"}
@@ -20,9 +20,9 @@ def _key(number: int, kind: str) -> str:
 
 
 @cache
-def _extracted(ending: bytes, before: bytes = b"") -> dict[str, tuple[Counts, Rejects]]:
+def _extracted(ending: bytes, before: bytes = b"") -> dict[str, Read]:
     """Extract all cases, each an object of its own; give the account and rejects by key."""
-    found: dict[str, tuple[Counts, Rejects]] = {}
+    found: dict[str, Read] = {}
     for kind in PREFIX:
         bodies = {
             _key(number, kind): before + case.line + ending
@@ -56,7 +56,7 @@ def test_a_record_is_counted_or_rejected_for_the_first_reason_that_applies(
     number: int, ending: bytes
 ) -> None:
     case = CASES[number]
-    counts, _ = _extracted(ending)[_key(number, case.kind)]
+    counts, *_ = _extracted(ending)[_key(number, case.kind)]
     assert _verdict(counts) == case.verdict
 
 
@@ -69,7 +69,7 @@ def test_accounts_and_rejects_are_those_of_the_model(ending: bytes) -> None:
     wanted: dict[str, Rejects] = {}
     for one in expected.rejects:
         wanted.setdefault(one.object_key, []).append((one.line_number, one.reason, one.line))
-    for key, (counts, rejects) in _extracted(ending, before).items():
+    for key, (counts, rejects, _) in _extracted(ending, before).items():
         theirs = expected.objects[key]
         ours = (counts.lines, counts.counted, counts.other_environment, counts.anonymous)
         assert ours == (
@@ -92,5 +92,5 @@ def test_the_reference_alone_gives_the_same_verdicts(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(extract.__globals__, "sql", nothing_is_sure)
     for kind in PREFIX:
         bodies = {_key(n, kind): case.line for n, case in enumerate(CASES) if case.kind == kind}
-        for key, (counts, _) in extract_bodies(f"{kind}s", bodies).items():
+        for key, (counts, _, _) in extract_bodies(f"{kind}s", bodies).items():
             assert _verdict(counts) == CASES[int(key[-4:])].verdict, key

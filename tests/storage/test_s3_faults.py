@@ -56,7 +56,7 @@ class Faults:
         self.objects[key] = body.encode() if isinstance(body, str) else body
         self.world.put(key, body)
 
-    def intercept(self, request: Request, forward: Forward) -> Answer:
+    def intercept(self, request: Request, forward: Forward) -> Answer | None:
         self.requests.append((request.method, request.path, sort_of(request)))
         return self.fault(request, forward)
 

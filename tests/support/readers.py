@@ -1,24 +1,41 @@
-"""The extract as a function of bytes, for tests that compare it with the model."""
+"""The extract as a function of bytes, and its comparison with the model."""
+
+from __future__ import annotations
 
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import astuple
+from datetime import timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import duckdb
 
 from flows.logs.counts import Counts
 from flows.logs.duck import DuckSettings
-from flows.logs.extract import extract
+from flows.logs.extract import COLUMNS, extract
 from flows.logs.objects import LogObject
+from tests.support.model import PageView, UserUpdate, judge_object, tally
 
 Rejects = list[tuple[int, str, str]]
+Event = tuple[Any, ...]
 
 
-def extract_bodies(kind: str, bodies: dict[str, bytes]) -> dict[str, tuple[Counts, Rejects]]:
-    """Extract objects of one kind; give each one's account and its rejects, by key."""
+class Read(NamedTuple):
+    """What one object came to: its account, its rejects, and its distinct counted records."""
+
+    counts: Counts
+    rejects: Rejects
+    events: list[Event]
+
+
+def extract_bodies(kind: str, bodies: dict[str, bytes]) -> dict[str, Read]:
+    """Extract objects of one kind; give each one's account, rejects and events, by key.
+
+    An event is (instant, user_id, url) or (instant, user_id, email, name).
+    """
     objects = [LogObject(kind, key, "etag", len(body)) for key, body in bodies.items()]
 
     @contextmanager
@@ -28,14 +45,65 @@ def extract_bodies(kind: str, bodies: dict[str, bytes]) -> dict[str, tuple[Count
     with TemporaryDirectory() as folder:
         done = extract(objects, opened, "production", Path(folder), DuckSettings(threads=1))
         rejects: dict[str, Rejects] = {item.key: [] for item in objects}
-        if done.rejects is not None:
-            with duckdb.connect() as connection:
+        events: list[list[Event]] = [[] for _ in objects]
+        names = ", ".join(["object", "instant", *COLUMNS[kind]])
+        with duckdb.connect() as connection:
+            for number, instant, *rest in connection.execute(
+                f"SELECT {names} FROM read_parquet(?)", [str(done.events)]
+            ).fetchall():
+                events[number].append((instant.replace(tzinfo=timezone.utc), *rest))
+            if done.rejects is not None:
                 for key, line_number, reason, line in connection.execute(
                     "SELECT object_key, line_number, reason, line FROM read_parquet(?)",
                     [str(done.rejects)],
                 ).fetchall():
                     rejects[key].append((line_number, reason, line))
     return {
-        item.key: (counts, sorted(rejects[item.key]))
-        for item, counts in zip(done.objects, done.counts, strict=True)
+        item.key: Read(counts, sorted(rejects[item.key]), sorted(events[number]))
+        for number, (item, counts) in enumerate(zip(done.objects, done.counts, strict=True))
     }
+
+
+def differences(kind: str, bodies: dict[str, bytes]) -> dict[str, str]:
+    """Where the extract of an object is not what the model makes of it, by key."""
+    found = {}
+    for key, read in extract_bodies(kind, bodies).items():
+        verdicts = judge_object(key, bodies[key])
+        counts = read.counts
+        for what, ours, theirs in (
+            (
+                "rejects",
+                read.rejects,
+                sorted(
+                    (number, verdict, raw.decode(errors="replace").replace("\0", "\ufffd")[:1000])
+                    for number, raw, verdict in verdicts
+                    if isinstance(verdict, str)
+                )[:1000],
+            ),
+            (
+                "account",
+                (
+                    *(counts.lines, counts.counted, counts.duplicates),
+                    *(counts.other_environment, counts.anonymous, counts.rejected),
+                ),
+                astuple(tally([verdict for _, _, verdict in verdicts], "production")),
+            ),
+            ("events", read.events, sorted(_events([verdict for _, _, verdict in verdicts]))),
+        ):
+            if ours != theirs:
+                found[key] = f"{what}: the reader has {ours!r}, the model {theirs!r}"
+                break
+    return found
+
+
+def _events(verdicts: list[Any]) -> set[Event]:
+    """The counted records of the model, as events."""
+    events: set[Event] = set()
+    for one in verdicts:
+        if isinstance(one, str) or one.environment != "production":
+            continue
+        if isinstance(one, PageView) and one.user_id is not None:
+            events.add((one.ts, one.user_id, one.url))
+        elif isinstance(one, UserUpdate):
+            events.add((one.updated_at, one.user_id, one.email, one.name))
+    return events

@@ -1,11 +1,12 @@
 -- One batch of whole lines of PageViews/ into the table `batch`: a status a line.
--- $objects, $first_lines and $texts are parallel lists: each text is some lines of one object.
+-- $objects, $first_lines and $texts are parallel lists, the first two written as `[1, 2]`, the
+-- texts with U+0000 between them: each text is some lines of one object.
 CREATE OR REPLACE TEMP TABLE batch AS
 WITH pieces AS (
     SELECT
         unnest($objects::INTEGER[]) AS object,
         unnest($first_lines::BIGINT[]) AS first_line,
-        unnest($texts::VARCHAR[]) AS text
+        unnest(string_split($texts, chr(0))) AS text
 ),
 split AS (
     SELECT object, first_line, string_split(text, chr(10)) AS line_list FROM pieces

@@ -5,7 +5,7 @@ WITH pieces AS (
     SELECT
         unnest($objects::INTEGER[]) AS object,
         unnest($first_lines::BIGINT[]) AS first_line,
-        unnest($texts::VARCHAR[]) AS text
+        unnest(string_split($texts, chr(0))) AS text
 ),
 split AS (
     SELECT object, first_line, string_split(text, chr(10)) AS line_list FROM pieces

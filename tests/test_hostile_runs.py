@@ -1,0 +1,173 @@
+"""Whole runs over logs that are meant to hurt: the table and the rejects are the model's."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from flows.errors import LogsError
+from flows.logs.streams import EXPANSION_FLOOR
+from tests.support.model import model
+from tests.support.world import World
+
+TEXTS = [
+    *["'; DROP TABLE user_page_views; --", "$(touch /tmp/x)`id`; rm -rf / & | > <", "'", '"', '""'],
+    *[r"\N", r"\.", "\n\\.\n", "\\", "\\\\N", r"\t\n\r\b\x00\101", "NULL", "null", "None", "NaN"],
+    *[
+        "{}",
+        "{1,2}",
+        '{"a": 1}',
+        "(1,2)",
+        "[1]",
+        "=1+1",
+        "%s %(a)s $1 :a {0} ?",
+        "$$x$$",
+        "/*",
+        "--",
+    ],
+    *["\n", "\r\n", "\r", "\t", "a\nb", ",", ",,,,", ";", "|", "\x01\x1f\x7f", "\x85\u2028\u2029"],
+    *["\ufeff", "\u202e\u05d0", "caf\u00e9", "cafe\u0301", "\U0001f600", " ", "  a  ", "../../etc"],
+    *["<script>alert(1)</script>", "${jndi:ldap://x}", "{{ prefect.blocks }}", "E'\\x'", "0x41"],
+]
+KEYS = [
+    *["'; DROP TABLE rejected_records; --", "$(id)`id`", r"\N", r"\.", "a\tb", "a b+c%20%s", '"'],
+    *["NULL", "{{ x }}", "{0}", "caf\u00e9 \U0001f600", "[*]?", "#", "=1", "a,b;c", "\\"],
+]
+HERE = '\'; DROP SCHEMA public CASCADE; -- \\N "%s" $(id) \u00e9'
+
+
+def view(**fields: object) -> str:
+    values = {
+        "ts": "2017-04-15T17:09:09",
+        "url": "/a/",
+        "environment": HERE,
+        "user_id": 1,
+        **fields,
+    }
+    return json.dumps(values, ensure_ascii=False)
+
+
+def update(
+    at: str = "2017-04-01T00:00:42",
+    user: object = 1,
+    email: str = "a@example.com",
+    name: str = "A",
+    environment: str = HERE,
+) -> str:
+    fields = (at, str(user), email, name, environment)
+    return ",".join('"' + field.replace('"', '""') + '"' for field in fields)
+
+
+def hostile_logs() -> dict[str, bytes]:
+    """Each text in each field, each key with a good and a bad record."""
+    views, updates = [], []
+    for number, text in enumerate(TEXTS):
+        views += [
+            *[view(url=text, user_id=number), view(ts=text), view(user_id=text)],
+            *[view(environment=text), view(environment=[text]), text, view(**{text: text})],
+        ]
+        updates += [
+            *[update(user=number, email=text), update(user=number, name=text), update(user=text)],
+            *[update(at=text), update(environment=text), update() + text, text],
+        ]
+    logs = {
+        "PageViews/texts": "\n".join(views).encode(),
+        "UserUpdates/texts": "\r\n".join(updates).encode(),
+        "PageViews/garbage": b"\0\xff" * 2_000 + b"\n" + b"\0" * 5_000 + b"\n" + b"[" * 100_000,
+        "UserUpdates/garbage": b'\0"\n\xff\n' + "\U0001f600".encode() * 2_000 + b"\n\\N\n\\.\n",
+    }
+    for key in KEYS:
+        logs[f"PageViews/{key}"] = f"{view(url=key)}\n{key}\n".encode()
+        logs[f"UserUpdates/{key}"] = f"{update(name=key)}\n{key}\n".encode()
+    return logs
+
+
+def test_code_as_text_in_every_field_and_key_stays_text(world: World) -> None:
+    world.register(LOG_ENVIRONMENT=HERE, MAX_REJECTED_RATIO="1")
+    logs = hostile_logs()
+    for key, body in logs.items():
+        world.put(key, body)
+    expected = model(logs, HERE)
+    assert len(expected.rows) >= len(TEXTS)
+    summary = world.run("hostile")
+    assert world.rows() == expected.rows
+    for ours, theirs in (
+        (summary.page_views, expected.page_views),
+        (summary.user_updates, expected.user_updates),
+    ):
+        assert (ours.lines, ours.counted, ours.duplicates, ours.other_environment) == (
+            *(theirs.lines, theirs.counted, theirs.duplicates, theirs.other_environment),
+        )
+        assert (ours.anonymous, ours.rejected) == (theirs.anonymous, theirs.rejected)
+    found = world.execute("SELECT object_key, line_number, reason, line FROM rejected_records")
+    wanted = [(r.object_key, r.line_number, r.reason, r.line) for r in expected.rejects]
+    assert sorted(found) == sorted(wanted)
+    assert max(len(line) for *_, line in found) == 1_000
+    assert world.run("hostile") == summary
+
+
+def test_a_bomb_fails_the_run_and_a_raised_ratio_lets_it_pass(world: World) -> None:
+    world.put("UserUpdates/1", update())
+    world.put("PageViews/1", view(environment="production"))
+    world.run("before")
+    rows = world.rows()
+    world.put("PageViews/bomb.gz", gzip.compress(b"\n" * (EXPANSION_FLOOR + 1), 9, mtime=0))
+    with pytest.raises(LogsError, match=r"'PageViews/bomb\.gz'.* 500 times .*MAX_EXPANSION_RATIO"):
+        world.run("bomb")
+    assert world.rows() == rows
+    assert world.execute("SELECT id FROM pipeline_runs") == [("before",)]
+    world.register(MAX_EXPANSION_RATIO="2000")
+    assert world.run("bomb").page_views.lines == 1
+    assert world.rows() == rows
+
+
+@pytest.mark.long
+def test_a_line_of_50_mb_is_one_line_of_a_run(world: World) -> None:
+    long = "x" * 50_000_000
+    good = view(environment="production", url="/b/", other=long)
+    world.put("PageViews/1", f"{good}\n{view(environment='production')}\n{long}\n")
+    world.put("UserUpdates/1", update(environment="production"))
+    world.register(MAX_REJECTED_RATIO="0.5")
+    summary = world.run("long")
+    assert (summary.page_views.counted, summary.page_views.rejected) == (2, 1)
+    assert world.rows().keys() == {(1, "/a/"), (1, "/b/")}
+    assert world.execute("SELECT line_number, reason, line FROM rejected_records") == [
+        (3, "malformed", "x" * 1_000)
+    ]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1_500)
+@pytest.mark.parametrize("many", ["users", "urls"])
+def test_a_million_users_of_one_url_and_a_million_urls_of_one_user(many: str, world: World) -> None:
+    number, first = 1_000_000, datetime(2017, 4, 15, tzinfo=timezone.utc)
+
+    def pair(n: int) -> tuple[int, str]:
+        return (n, "/") if many == "users" else (7, f"/products/{n}/?q={n * n % 97}")
+
+    for part in range(4):
+        lines = []
+        for n in range(part, number, 4):
+            user, url = pair(n)
+            for second in (n % 1000, n % 1000 + (n % 3 > 0)):  # one view twice, or two
+                at = (first + timedelta(seconds=second)).isoformat()[:19]
+                lines.append(view(ts=at, url=url, user_id=user, environment="production"))
+        world.put(f"PageViews/{part}.gz", gzip.compress("\n".join(lines).encode(), 1))
+    world.put(
+        "UserUpdates/1",
+        "\n".join(
+            update(user=n, email=f"{n}@x", environment="production") for n in range(0, 10**6, 7)
+        ),
+    )
+    summary = world.run("many")
+    assert (summary.page_views.lines, summary.rows_written) == (2 * number, number)
+    rows = world.rows()
+    assert len(rows) == number
+    for n in range(number):
+        user, url = pair(n)
+        latest = first + timedelta(seconds=n % 1000 + (n % 3 > 0))
+        email = f"{user}@x" if user % 7 == 0 else None
+        assert rows[user, url] == (email, 1 + (n % 3 > 0), latest), n
