@@ -339,15 +339,10 @@ def test_both_flows_run_with_the_policy_of_the_readme_and_use_all_of_it(
     watched: Watched, tmp_path: Path
 ) -> None:
     run_all(watched.world)
-    # A large file whose upload breaks: its parts are thrown away.
     large = tmp_path / "large"
     with large.open("wb") as file:
         file.truncate(17 * 2**20)
-    storage = results_of(load_environment(watched.world.name))
-    storage.upload(large, "large")
-    watched.faults = lambda method, path: "AccessDenied" if "partNumber=2" in path else None
-    with pytest.raises(StorageError, match="may not be used so by these credentials"):
-        storage.upload(large, "larger")
+    results_of(load_environment(watched.world.name)).upload(large, "large")
     assert watched.policy.refused == set()
     logs = watched.world.settings["LOGS_BUCKET"]
     on_logs = {action for action, resource in watched.policy.allowed if f":{logs}" in resource}
@@ -377,7 +372,7 @@ NEEDED = {
     ("logs", "s3:ListBucket"): "list the logs",
     ("logs", "s3:GetObject"): "read the log object",
     ("results", "s3:ListBucket"): "the results storage",
-    ("results", "s3:GetObject"): "from the results storage",
+    ("results", "s3:GetObject"): "in the results storage",
     ("results", "s3:PutObject"): "to the results storage",
     ("results", "s3:DeleteObject"): "from the results storage",
 }

@@ -113,7 +113,7 @@ def _check(world: World, steps: list[dict[str, object]]) -> None:
 PURE = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 
 
-@settings(max_examples=25, derandomize=True, **PURE)  # type: ignore[arg-type]
+@settings(max_examples=10, derandomize=True, **PURE)  # type: ignore[arg-type]
 @given(steps=st.lists(STEPS, min_size=1, max_size=4))
 def test_any_records_in_any_objects_by_any_runs_give_the_models_table(
     tolerant_world: World, steps: list[dict[str, object]]

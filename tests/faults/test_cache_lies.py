@@ -55,12 +55,22 @@ def damage(world: World, prefix: str, ends: str, how: Damage) -> int:
     return len(found)
 
 
+LONG = pytest.mark.long
+DAMAGES = [
+    (".parquet", flip),
+    (".json", cut),
+    pytest.param(".parquet", cut, marks=LONG),
+    pytest.param(".parquet", gone, marks=LONG),
+    pytest.param(".json", flip, marks=LONG),
+    pytest.param(".json", gone, marks=LONG),
+]
+
+
 def rejects(world: World) -> list[str]:
     return [name for name in world.stored("extracts/") if ".rejects." in name]
 
 
-@pytest.mark.parametrize("how", [cut, flip, gone])
-@pytest.mark.parametrize("ends", [".parquet", ".json"])
+@pytest.mark.parametrize(("ends", "how"), DAMAGES)
 def test_a_damaged_extract_is_found_and_made_again_within_the_run(
     world: World, ends: str, how: Damage
 ) -> None:
@@ -77,7 +87,7 @@ def test_a_damaged_extract_is_found_and_made_again_within_the_run(
     assert (again.healed, again.objects_parsed, again.rows_written) == ([], 0, 0)
 
 
-@pytest.mark.parametrize("how", [cut, flip, gone])
+@pytest.mark.parametrize("how", [flip, *(pytest.param(how, marks=LONG) for how in (cut, gone))])
 def test_damaged_rejects_are_found_and_made_again_within_the_run(world: World, how: Damage) -> None:
     expected = model(fill(world, FIRST))
     world.run("one")
@@ -98,8 +108,7 @@ def test_a_manifest_that_tells_another_account_is_not_believed(world: World) -> 
     assert summary.healed == ["2 stored extracts were damaged: their objects are parsed again."]
 
 
-@pytest.mark.parametrize("how", [cut, flip, gone])
-@pytest.mark.parametrize("ends", [".parquet", ".json"])
+@pytest.mark.parametrize(("ends", "how"), DAMAGES)
 def test_a_damaged_summary_is_found_and_made_again_within_the_run(
     world: World, ends: str, how: Damage
 ) -> None:

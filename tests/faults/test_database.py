@@ -65,9 +65,26 @@ CUTS = {
 }
 
 
+OTHER_CUTS = (
+    "before the copy",
+    "at the first row of the copy",
+    "after the copy",
+    "at a deletion",
+    "after an insertion",
+)
+
+
 @pytest.mark.parametrize(
     ("cut", "refresh"),
-    [*((cut, False) for cut in CUTS), ("before the commit", True), ("after the commit", True)],
+    [
+        ("at the end of the copy", False),
+        ("before the commit", False),
+        ("after the commit", False),
+        ("after the commit", True),
+        ("three times in a row", False),
+        *(pytest.param(cut, False, marks=pytest.mark.long) for cut in OTHER_CUTS),
+        pytest.param("before the commit", True, marks=pytest.mark.long),
+    ],
 )
 def test_a_cut_connection_is_outlasted_and_the_run_is_published_once(
     seen: Watched, no_waiting: None, tmp_path: Path, cut: str, refresh: bool

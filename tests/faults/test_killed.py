@@ -60,9 +60,9 @@ NEW = {
 }
 TABLES = {"first": None, "next": model(OLD)}
 EXPECTED = model(NEW)
-# A few of these kills in each `make test`, the others in the long run: 60 in all.
+# Some of these kills in each `make test`, the others in the long run: 60 in all.
 POINTS = {"first": 20, "next": 40}
-SHORT = 10
+SHORT = 20
 
 
 def points() -> list[ParameterSet]:

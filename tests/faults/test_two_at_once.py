@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
+
 from flows.logs.objects import LogObject, fingerprint
 from flows.summary import RunSummary
 from tests.support.faults import Watched
@@ -117,6 +119,7 @@ def test_a_slow_run_that_a_later_one_overtakes_does_not_bring_back_the_older_tab
     assert seen.leftovers(tmp_path) == []
 
 
+@pytest.mark.long
 def test_ten_at_once_while_logs_arrive_each_publish_the_exact_table_of_a_listing(
     seen: Watched, tmp_path: Path
 ) -> None:
