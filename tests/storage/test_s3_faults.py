@@ -23,6 +23,7 @@ from flows.storage.bodies import _Body
 from tests.support.model import model
 from tests.support.s3_proxy import Answer, Forward, Intercept, Request, error, intercepting
 from tests.support.world import ACCESS_KEY, Services, World
+from tests.test_user_page_views import assert_account
 
 
 def view(user: int, url: str = "/a/") -> str:
@@ -68,9 +69,7 @@ class Faults:
         summary = self.world.run(id)
         expected = model(self.objects)
         assert self.world.rows() == expected.rows
-        for kind in ("page_views", "user_updates"):
-            found, wanted = getattr(summary, kind), getattr(expected, kind)
-            assert (found.lines, found.counted) == (wanted.lines, wanted.counted)
+        assert_account(summary, expected)
         assert self.world.run(id) == summary
         return summary.objects_parsed
 
@@ -94,7 +93,8 @@ def faults(services: Services, prefect_server: None) -> Iterator[Faults]:
         yield found
 
 
-SORTS = ["list logs", "get logs", "list results", "get results", "put results"]
+OTHER_SORTS = ["list logs", "list results", "get results"]
+SORTS = ["get logs", "put results", *OTHER_SORTS]
 
 
 @pytest.mark.parametrize(("status", "code"), [(503, "SlowDown"), (500, "InternalError")])
@@ -115,7 +115,10 @@ def test_the_first_requests_of_every_sort_are_refused_and_the_run_succeeds(
     assert {sort: refused[sort] for sort in SORTS} == dict.fromkeys(SORTS, 5)
 
 
-@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize(
+    "sort",
+    ["get logs", "put results", *(pytest.param(s, marks=pytest.mark.long) for s in OTHER_SORTS)],
+)
 def test_an_endpoint_that_keeps_refusing_fails_the_run_and_a_rerun_goes_on(
     faults: Faults, sort: str
 ) -> None:
@@ -155,6 +158,81 @@ def test_a_request_that_is_never_answered_is_made_again(
         ends.set()
         environment._client.cache_clear()
     assert stalled == {"list logs": 2, "get logs": 2}
+
+
+def test_a_results_storage_that_does_not_answer_fails_the_run_and_a_rerun_finishes_it(
+    faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults.check("zero")
+    before = faults.world.rows()
+    faults.put("PageViews/3", view(9))
+    monkeypatch.setattr(environment, "_READ_SECONDS", 1)
+    monkeypatch.setattr(environment, "_ATTEMPTS", 2)
+    environment._client.cache_clear()
+    ends = threading.Event()
+
+    def fault(request: Request, forward: Forward) -> Answer | None:
+        if sort_of(request).endswith("results"):
+            ends.wait(60)
+            return None
+        return forward()
+
+    faults.fault = fault
+    try:
+        with pytest.raises(StorageError, match=r"results.*ReadTimeoutError.*S3_ENDPOINT_URL"):
+            faults.world.run("one")
+    finally:
+        ends.set()
+        environment._client.cache_clear()
+    assert faults.world.rows() == before
+    faults.fault = lambda request, forward: forward()
+    assert faults.check("one") == 1
+
+
+@pytest.mark.parametrize("change", ["overwritten", "deleted"])
+def test_an_object_that_changes_after_it_was_listed_is_listed_again(
+    faults: Faults, change: str
+) -> None:
+    changed: list[str] = []
+
+    def fault(request: Request, forward: Forward) -> Answer:
+        if sort_of(request) == "get logs" and request.key == "PageViews/1" and not changed:
+            changed.append(request.path)
+            if change == "overwritten":
+                faults.put("PageViews/1", view(77, "/new/"))
+            else:
+                faults.world.delete("PageViews/1")
+                del faults.objects["PageViews/1"]
+        return forward()
+
+    faults.fault = fault
+    faults.check("one")
+    assert changed
+    [healed] = faults.world.run("one").healed
+    assert "'PageViews/1' was deleted or overwritten after it was listed" in healed
+    # No version but the one that counts was stored.
+    assert faults.world.run("two").objects_parsed == 0
+
+
+def test_an_object_that_changes_each_time_fails_the_run_after_a_bounded_number_of_listings(
+    faults: Faults,
+) -> None:
+    faults.check("zero")
+    before = faults.world.rows()
+    faults.put("PageViews/3", view(3))
+    numbers = iter(range(100, 200))
+
+    def fault(request: Request, forward: Forward) -> Answer:
+        if sort_of(request) == "get logs":
+            faults.put("PageViews/3", view(next(numbers)))
+        return forward()
+
+    faults.fault = fault
+    with pytest.raises(StorageError, match=r"each of 4 times.*'PageViews/3'"):
+        faults.world.run("one")
+    assert faults.world.rows() == before
+    faults.fault = lambda request, forward: forward()
+    assert faults.check("one") == 1
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])

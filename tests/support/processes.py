@@ -29,7 +29,9 @@ SECONDS = 120
 
 
 class Run:
-    """A run of the main flow in another process."""
+    """A run of the main flow in another process; `peak` is its memory in MiB, once it has ended."""
+
+    peak = 0
 
     def __init__(self, environment: str, id: str, scratch: Path) -> None:
         self._answer, theirs = _processes.Pipe(duplex=False)
@@ -53,15 +55,16 @@ class Run:
         assert self.process.exitcode is not None, "the run did not end"
         return self.process.exitcode
 
-    def summary(self) -> RunSummary:
+    def summary(self, seconds: float = SECONDS) -> RunSummary:
         """Wait for the run to end well; give its summary."""
         try:
-            assert self._answer.poll(SECONDS), "the run did not end"
+            assert self._answer.poll(seconds), "the run did not end"
             answer = self._answer.recv()
         finally:
             self.end()
-        assert isinstance(answer, str), answer
-        return RunSummary.model_validate_json(answer)
+        assert isinstance(answer, tuple), answer
+        summary, self.peak = answer
+        return RunSummary.model_validate_json(summary)
 
 
 def _run(environment: str, id: str, scratch: str, api: str | None, answer: Connection) -> None:
@@ -73,9 +76,16 @@ def _run(environment: str, id: str, scratch: str, api: str | None, answer: Conne
     }
     with temporary_settings(settings):
         try:
-            answer.send(user_page_views(id=id, environment=environment).model_dump_json())
+            summary = user_page_views(id=id, environment=environment).model_dump_json()
+            answer.send((summary, peak_mib()))
         except Exception as error:  # the test tells which one it was
             answer.send(error)
+
+
+def peak_mib() -> int:
+    """The most memory that this process ever had, in MiB."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) // 1024
 
 
 @contextmanager
