@@ -81,14 +81,16 @@ def peak_of(services: Services, size: int, scratch: Path) -> int:
 
 
 @pytest.mark.timeout(1_500)
-def test_an_object_of_5_gb_takes_no_more_memory_than_one_of_half_a_gb(
+def test_an_object_of_5_gb_is_streamed_through_bounded_memory(
     services: Services, prefect_server: None, tmp_path: Path
 ) -> None:
     smaller = peak_of(services, 500_000_000, tmp_path)
     larger = peak_of(services, 5_000_000_000, tmp_path)
     print(f"peak memory: {smaller} MiB for 0.5 GB, {larger} MiB for 5 GB")
+    # DuckDB keeps what it has read in memory up to memory_limit, and spills the rest; were the
+    # object kept, ten times as much would be held.
     assert larger < 1_024
-    assert larger < 1.3 * smaller
+    assert larger < 2 * smaller
 
 
 @pytest.mark.timeout(900)
