@@ -8,6 +8,9 @@ PYTHONS ?= 3.10 3.11 3.12 3.13 3.14
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 # The locks name every package, so pip need not look for dependencies. What is imported is compiled
 # at its first import, which takes less time than compiling all; so that variable must not be set.
+# Each worker has a Prefect server and a PostgreSQL of its own; a file's tests stay together.
+WORKERS ?= 2
+PYTEST = $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile
 LOCKED = --no-deps --require-hashes --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -46,10 +49,10 @@ demo: $(VENV)/installed ## Run the flows in the environment `local` and show the
 	$(VENV)/bin/python -m deployments.demo
 
 test: $(VENV)/installed-dev ## Run the tests, but for the long ones
-	$(VENV)/bin/python -m pytest -m "not long"
+	$(PYTEST) -m "not long"
 
 test-long: $(VENV)/installed-dev ## Run the long tests
-	$(VENV)/bin/python -m pytest -m long
+	$(PYTEST) -m long
 
 INPUTS ?= 200000
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
@@ -58,7 +61,7 @@ fuzz: $(VENV)/installed-dev ## Compare the readers with the model on new random 
 	FUZZ_INPUTS=$(INPUTS) FUZZ_SEED=$(SEED) $(VENV)/bin/python -m pytest -q -s --timeout 0 tests/logs/test_fuzz.py -m long
 
 test-all: $(VENV)/installed-dev ## Run all tests
-	$(VENV)/bin/python -m pytest
+	$(PYTEST)
 
 check: $(VENV)/installed-dev ## Check style, format, types and imports; changes no file
 	$(VENV)/bin/ruff check
