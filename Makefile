@@ -8,11 +8,12 @@ PYTHONS ?= 3.10 3.11 3.12 3.13 3.14
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 # The locks name every package, so pip need not look for dependencies. What is imported is compiled
 # at its first import, which takes less time than compiling all; so that variable must not be set.
+LOCKED = --no-deps --require-hashes --no-compile
+unexport PYTHONDONTWRITEBYTECODE
+
 # Each worker has a Prefect server and a PostgreSQL of its own; a file's tests stay together.
 WORKERS ?= 2
 PYTEST = $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile
-LOCKED = --no-deps --require-hashes --no-compile
-unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo test test-long fuzz test-all check fix lock matrix clean

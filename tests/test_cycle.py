@@ -6,15 +6,21 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from tests.support.model import model
+from tests.support.s3_proxy import Answer, Forward, Request, intercepting
 from tests.support.world import Services, World
 from tests.test_user_page_views import FIRST, SECOND, fill
 
@@ -27,6 +33,8 @@ class Cycle:
     """A running server and worker, and the environment variables that lead to them."""
 
     variables: dict[str, str]
+    home: Path = Path()
+    worker: psutil.Process | None = None
 
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command in the repository's folder; give what it printed."""
@@ -40,6 +48,23 @@ class Cycle:
     def prefect(self, *arguments: str, check: bool = True) -> str:
         """Run Prefect's command line."""
         return self.run(*PREFECT, *arguments, check=check)
+
+
+@contextmanager
+def _worker(variables: dict[str, str], home: Path, name: str) -> Iterator[psutil.Process]:
+    """A worker of the pool; it is stopped in the end."""
+    with (home / f"{name}.log").open("wb") as log:
+        worker = subprocess.Popen(
+            [*PREFECT, "worker", "start", "--pool", "user-page-views", "--name", name],
+            env=variables,
+            cwd=home,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield psutil.Process(worker.pid)
+        finally:
+            _stop(worker)
 
 
 def _free_port() -> int:
@@ -84,7 +109,7 @@ def cycle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cycle]:
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "COLUMNS": "200",
     }
-    with (home / "server.log").open("wb") as log, (home / "worker.log").open("wb") as worker_log:
+    with (home / "server.log").open("wb") as log:
         server = subprocess.Popen(
             [*PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)],
             env=variables,
@@ -93,27 +118,19 @@ def cycle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cycle]:
         )
         try:
             _wait_until_healthy(url, server)
-            cycle = Cycle(variables)
-            cycle.prefect("work-pool", "create", "user-page-views", "--type", "process")
-            worker = subprocess.Popen(
-                [*PREFECT, "worker", "start", "--pool", "user-page-views"],
-                env=variables,
-                cwd=home,
-                stdout=worker_log,
-                stderr=subprocess.STDOUT,
-            )
-            try:
-                yield cycle
-            finally:
-                _stop(worker)
+            pool = ("work-pool", "create", "user-page-views", "--type", "process")
+            Cycle(variables).prefect(*pool)
+            with _worker(variables, home, "first") as worker:
+                yield Cycle(variables, home, worker)
         finally:
             _stop(server)
 
 
-def _register(cycle: Cycle, services: Services, folder: Path) -> World:
+def _register(cycle: Cycle, services: Services, folder: Path, **changes: str) -> World:
     """A world of its own, registered as `staging` by the command line."""
     world = World.new(services)
     world.name = "staging"
+    world.settings |= changes
     env_file = folder / "staging.env"
     lines = (f"{name}={value}\n" for name, value in world.settings.items())
     env_file.write_text("".join(lines), encoding="utf-8")
@@ -180,3 +197,122 @@ def test_deployments_have_the_schedule_limits_and_help_texts(cycle: Cycle) -> No
         assert one["parameters"] == {"environment": one["name"]}
         for parameter, schema in one["parameter_openapi_schema"]["properties"].items():
             assert schema.get("description"), (name, parameter)
+
+
+@pytest.mark.long
+def test_two_workers_run_two_deployments_of_one_environment_at_once(
+    cycle: Cycle, services: Services, tmp_path: Path
+) -> None:
+    met = threading.Barrier(2)
+    left = iter(range(2))
+
+    def meet(request: Request, forward: Forward) -> Answer:
+        # Neither stores its first result before the other is there too.
+        if request.method == "PUT" and next(left, None) is not None:
+            met.wait(120)
+        return forward()
+
+    with intercepting(services.s3_endpoint, meet) as url:
+        world = _register(cycle, services, tmp_path, S3_ENDPOINT_URL=url)
+        cycle.prefect("deploy", "--all")
+        objects = fill(world, FIRST)
+        runs = [
+            ("user-page-views/staging", "-p", "id=one"),
+            ("user-page-views/production", "-p", "id=two", "-p", "environment=staging"),
+        ]
+        with (
+            _worker(cycle.variables, cycle.home, "second"),
+            ThreadPoolExecutor(2) as pool,
+        ):
+            started = [pool.submit(cycle.prefect, *START, *run, "--watch") for run in runs]
+            for one in started:
+                one.result()
+    assert not met.broken
+    assert world.rows() == model(objects).rows
+    wanted = model(objects).page_views
+    found = world.execute(
+        "SELECT id, page_views_lines, page_views_counted FROM pipeline_runs ORDER BY id"
+    )
+    assert found == [(id, wanted.lines, wanted.counted) for id in ("one", "two")]
+
+
+START = ("deployment", "run")
+
+
+@contextmanager
+def _held(
+    cycle: Cycle, services: Services, folder: Path, id: str
+) -> Iterator[tuple[psutil.Process, str]]:
+    """A deployment run that is held at its first log object: its process, and its flow run.
+
+    In the end the id is run again, and finds nothing in its way.
+    """
+    reached, go_on = threading.Event(), threading.Event()
+
+    def hold(request: Request, forward: Forward) -> Answer:
+        if request.method == "GET" and request.key.startswith("PageViews/"):
+            reached.set()
+            go_on.wait(120)
+        return forward()
+
+    with intercepting(services.s3_endpoint, hold) as url:
+        world = _register(cycle, services, folder, S3_ENDPOINT_URL=url)
+        fill(world, FIRST)
+        cycle.prefect(*START, "user-page-views/staging", "-p", f"id={id}")
+        try:
+            assert reached.wait(120)
+            assert cycle.worker is not None
+            [process] = [
+                child
+                for child in cycle.worker.children(recursive=True)
+                if not child.children() and "python" in child.name()
+            ]
+            yield process, _newest(cycle)["id"]
+            go_on.set()
+            _runs_again(cycle, world, id)
+        finally:
+            go_on.set()
+
+
+def _newest(cycle: Cycle) -> dict[str, Any]:
+    with httpx.Client(base_url=cycle.variables["PREFECT_API_URL"]) as client:
+        query = {"sort": "START_TIME_DESC", "limit": 1}
+        found: dict[str, Any] = client.post("/flow_runs/filter", json=query).json()[0]
+    return found
+
+
+def _wait_for_state(cycle: Cycle, flow_run: str, state: str) -> None:
+    end = time.monotonic() + 120
+    with httpx.Client(base_url=cycle.variables["PREFECT_API_URL"]) as client:
+        while (found := client.get(f"/flow_runs/{flow_run}").json()["state"]["name"]) != state:
+            assert time.monotonic() < end, found
+
+
+def _runs_again(cycle: Cycle, world: World, id: str) -> None:
+    """The same deployment takes the next run: the one before holds no slot and no lock."""
+    sessions = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'user_page_views'"
+    assert world.execute(sessions) == []
+    cycle.prefect(*START, "user-page-views/staging", "-p", f"id={id}", "--watch")
+    assert world.rows() == model({key: body.encode() for key, body in FIRST.items()}).rows
+
+
+@pytest.mark.long
+def test_a_deployment_run_whose_process_is_killed_is_crashed_and_the_next_one_runs(
+    cycle: Cycle, services: Services, tmp_path: Path
+) -> None:
+    cycle.prefect("deploy", "--all")
+    with _held(cycle, services, tmp_path, "killed") as (process, flow_run):
+        process.kill()
+        _wait_for_state(cycle, flow_run, "Crashed")
+
+
+@pytest.mark.long
+def test_a_deployment_run_that_is_cancelled_ends_and_the_next_one_runs(
+    cycle: Cycle, services: Services, tmp_path: Path
+) -> None:
+    cycle.prefect("deploy", "--all")
+    with _held(cycle, services, tmp_path, "cancelled") as (process, flow_run):
+        cycle.prefect("flow-run", "cancel", flow_run)
+        _wait_for_state(cycle, flow_run, "Cancelled")
+        psutil.wait_procs([process], 120)
+        assert not process.is_running()

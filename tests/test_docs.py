@@ -62,6 +62,14 @@ def test_links_and_files_named_in_a_page_exist(page: Path) -> None:
         assert (ROOT / name).exists(), name
 
 
+def test_every_test_named_in_a_page_exists() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/test_*.py"))
+    defined = set(re.findall(r"def (test_\w+)\(", sources))
+    named = {name for page in PAGES for name in re.findall(r"`(test_\w+)`", page.read_text())}
+    assert len(named) > 50
+    assert named <= defined
+
+
 def test_make_targets_named_in_the_readme_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([\w.-]+):", makefile, re.MULTILINE))
