@@ -20,11 +20,11 @@ class Stopped(PipelineError):
 class _Stop:
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._set = False
+        self.ended = threading.Event()
         self._interrupts: dict[object, Callable[[], object]] = {}
 
     def set(self) -> None:
-        self._set = True
+        self.ended.set()
         # An interrupt that comes between two calls is lost, so it comes again until all have left.
         while self._interrupts:
             with self._lock:
@@ -33,7 +33,7 @@ class _Stop:
             time.sleep(0.05)
 
     def check(self) -> None:
-        if self._set:
+        if self.ended.is_set():
             raise Stopped("The flow run has ended.")
 
     @contextmanager
@@ -74,6 +74,20 @@ def check_stop() -> None:
     """
     stop = _current.get()
     if stop is not None:
+        stop.check()
+
+
+def pause(seconds: float) -> None:
+    """Wait between two tries, but no longer than the flow lasts.
+
+    Raises:
+        Stopped: The flow has ended.
+    """
+    stop = _current.get()
+    if stop is None:
+        time.sleep(seconds)
+    else:
+        stop.ended.wait(seconds)
         stop.check()
 
 

@@ -13,6 +13,7 @@ from tenacity import (
 from urllib3.exceptions import HTTPError
 
 from flows.errors import ObjectChanged, StorageError
+from flows.stopping import pause
 from flows.storage.s3_errors import error_code, explained
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ class _Body(io.RawIOBase):
         retry=retry_if_exception_type(_Broken),
         stop=stop_after_attempt(FAILURES),
         wait=wait_random_exponential(multiplier=0.2, max=10),
+        sleep=pause,
         reraise=True,
     )
     def _some(self, view: memoryview) -> int:

@@ -17,7 +17,7 @@ from tenacity import (
 )
 
 from flows.errors import WarehouseError
-from flows.stopping import interrupted_by_stop
+from flows.stopping import interrupted_by_stop, pause
 from flows.warehouse.connect import is_transient, sqlstate
 from flows.warehouse.tables import Tables
 
@@ -61,6 +61,7 @@ class Warehouse:
             stop=stop_after_attempt(attempts),
             wait=wait_random_exponential(multiplier=1, max=20),
             before_sleep=self._tell,
+            sleep=pause,
             reraise=True,
         ):
             with attempt:
@@ -111,7 +112,9 @@ _HOLDERS = text(
     "SELECT DISTINCT pid, usename, application_name, date_trunc('second', xact_start)::text"
     " FROM pg_locks JOIN pg_stat_activity USING (pid)"
     " LEFT JOIN pg_class ON pg_class.oid = relation"
-    " WHERE granted AND pid <> pg_backend_pid() AND (locktype = 'advisory' AND classid = :class"
+    " WHERE granted AND pid <> pg_backend_pid()"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND (locktype = 'advisory' AND classid = :class"
     " OR relkind = 'r' AND mode <> 'AccessShareLock'"
     " AND relnamespace::regnamespace::text"
     " = quote_ident(coalesce(:schema, current_schema()::text)))"

@@ -14,7 +14,13 @@ from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.sorting import FlowRunSort
 
 from flows.logs.duck import DuckSettings, duck
-from flows.stopping import Stopped, check_stop, interrupted_by_stop, stopping_with_the_flow
+from flows.stopping import (
+    Stopped,
+    check_stop,
+    interrupted_by_stop,
+    pause,
+    stopping_with_the_flow,
+)
 from tests.faults.test_database import session, wait_until_blocked
 from tests.faults.test_killed import EXPECTED, NEW, OLD, put
 from tests.support.faults import Watched, scratch_in
@@ -153,3 +159,11 @@ def test_a_flow_that_ends_well_stops_nothing() -> None:
     with stopping_with_the_flow():
         inner = contextvars.copy_context()
     inner.run(check_stop)
+
+
+def test_a_wait_between_two_tries_ends_with_the_flow() -> None:
+    def wait(at_work: threading.Event) -> None:
+        at_work.set()
+        pause(3_600)
+
+    assert isinstance(stopped_while(wait), Stopped)
