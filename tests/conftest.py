@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,7 +60,17 @@ def prefect_server() -> Iterator[None]:
         prefect_test_harness(server_startup_timeout=120),
         temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
         _block_types_registered_once(),
+        _pings_of_their_own_chance(),
     ):
+        yield
+
+
+@contextmanager
+def _pings_of_their_own_chance() -> Iterator[None]:
+    """Prefect's websocket draws its pings from Python's one generator, in a thread. Where one falls
+    into Hypothesis's drawing of values, Hypothesis takes it for a draw that cannot be repeated."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("websockets.asyncio.connection.random", random.Random())
         yield
 
 
