@@ -16,7 +16,7 @@ WORKERS ?= 2
 PYTEST = $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-long fuzz test-all check fix lock matrix clean
+.PHONY: help install install-dev demo test test-long fuzz test-all bench check fix lock matrix clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,11 @@ fuzz: $(VENV)/installed-dev ## Compare the readers with the model on new random 
 
 test-all: $(VENV)/installed-dev ## Run all tests
 	$(PYTEST)
+
+SIZE ?= full
+
+bench: $(VENV)/installed-dev ## Measure the service against a careful script (SIZE=small: quick, and says less)
+	$(VENV)/bin/python -m tests.benchmarks --size $(SIZE)
 
 check: $(VENV)/installed-dev ## Check style, format, types and imports; changes no file
 	$(VENV)/bin/ruff check

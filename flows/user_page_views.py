@@ -19,6 +19,7 @@ from flows.tasks.places import results_of
 from flows.tasks.publish import Run, lost_from_ledger, publish_table, published_run
 from flows.tasks.report import report
 from flows.tasks.runs import due
+from flows.tasks.scratch import keeping_files
 from flows.tasks.summarise import summarise_events
 
 NAME = "user-page-views"
@@ -46,7 +47,8 @@ def user_page_views(
     """
     started_at = datetime.now(timezone.utc)
     run_id = check_id(id, due())
-    with results_in(results_of(load_environment(environment))), stopping_with_the_flow():
+    storage = results_of(load_environment(environment))
+    with results_in(storage), keeping_files(), stopping_with_the_flow():
         known = None if refresh else published_run(run_id, environment, NAME)
         if known is None:
             published = _publish(run_id, environment, refresh, started_at)

@@ -2,8 +2,6 @@
 a server, a work pool, a worker, `blocks.register`, `prefect deploy --all` and deployment runs."""
 
 import os
-import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +19,7 @@ import pytest
 
 from tests.support.model import model
 from tests.support.s3_proxy import Answer, Forward, Request, intercepting
+from tests.support.servers import free_port, stop, wait_until_it_answers
 from tests.support.world import Services, World
 from tests.test_user_page_views import FIRST, SECOND, fill
 
@@ -64,41 +63,12 @@ def _worker(variables: dict[str, str], home: Path, name: str) -> Iterator[psutil
         try:
             yield psutil.Process(worker.pid)
         finally:
-            _stop(worker)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def _wait_until_healthy(url: str, server: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + 120
-    with httpx.Client(transport=httpx.HTTPTransport(retries=20)) as client:
-        while time.monotonic() < end:
-            assert server.poll() is None, "the server ended"
-            try:
-                if client.get(f"{url}/health", timeout=5).is_success:
-                    return
-            except httpx.TransportError:
-                continue
-    raise AssertionError("the server did not become healthy")
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+            stop(worker)
 
 
 @pytest.fixture(scope="module")
 def cycle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cycle]:
-    home, port = tmp_path_factory.mktemp("prefect"), _free_port()
+    home, port = tmp_path_factory.mktemp("prefect"), free_port()
     url = f"http://127.0.0.1:{port}/api"
     variables = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
@@ -117,13 +87,13 @@ def cycle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cycle]:
             stderr=subprocess.STDOUT,
         )
         try:
-            _wait_until_healthy(url, server)
+            wait_until_it_answers(f"{url}/health", server)
             pool = ("work-pool", "create", "user-page-views", "--type", "process")
             Cycle(variables).prefect(*pool)
             with _worker(variables, home, "first") as worker:
                 yield Cycle(variables, home, worker)
         finally:
-            _stop(server)
+            stop(server)
 
 
 def _register(cycle: Cycle, services: Services, folder: Path, **changes: str) -> World:

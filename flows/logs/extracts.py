@@ -39,13 +39,25 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Unit:
-    """A manifest: the objects of one extract, their accounts, and its files."""
+    """A manifest: the objects of one extract, their accounts, and its files.
+
+    `urls` is there for page views; `span` is the first and the last instant of its events in
+    microseconds since 1970, None where there are none.
+    """
 
     manifest: str
     objects: list[LogObject]
     counts: list[Counts]
+    span: tuple[int, int] | None
     events: StoredFile
+    urls: StoredFile | None
     rejects: StoredFile | None
+
+    @property
+    def files(self) -> list[StoredFile]:
+        """All its files."""
+        files = (self.events, self.urls, self.rejects)
+        return [file for file in files if file is not None]
 
     def as_bytes(self) -> bytes:
         """The manifest as stored."""
@@ -59,13 +71,20 @@ class Unit:
         values = unseal(document)
         if values is None:
             return None
-        rejects = values["rejects"]
+        span = values["span"]
+        events, urls, rejects = (
+            None if values[name] is None else StoredFile(**values[name])
+            for name in ("events", "urls", "rejects")
+        )
+        assert events is not None
         return cls(
             manifest,
             [LogObject(**item) for item in values["objects"]],
             [Counts.from_json(item) for item in values["counts"]],
-            StoredFile(**values["events"]),
-            None if rejects is None else StoredFile(**rejects),
+            None if span is None else (span[0], span[1]),
+            events,
+            urls,
+            rejects,
         )
 
 
@@ -91,12 +110,14 @@ def manifest_name(scope: Scope, objects: Iterable[LogObject]) -> str:
 def describe(scope: Scope, extracted: Extracted) -> Unit:
     """The manifest of an extract whose files are still in the scratch folder."""
     manifest = manifest_name(scope, extracted.objects)
-    name, rejects = manifest.removesuffix(".json"), extracted.rejects
+    name, urls, rejects = manifest.removesuffix(".json"), extracted.urls, extracted.rejects
     return Unit(
         manifest,
         extracted.objects,
         extracted.counts,
+        extracted.span,
         StoredFile.of(extracted.events, f"{name}.events"),
+        None if urls is None else StoredFile.of(urls, f"{name}.urls"),
         None if rejects is None else StoredFile.of(rejects, f"{name}.rejects"),
     )
 
@@ -124,14 +145,14 @@ def index(units: Iterable[Unit]) -> dict[tuple[str, str, str], Found]:
     return found
 
 
-def chosen_of(found: Iterable[Found]) -> Mapping[str, tuple[Unit, tuple[int, ...] | None]]:
-    """Each unit in use by its manifest's name, with its objects in use (None: all of them)."""
-    numbers: dict[str, tuple[Unit, list[int]]] = {}
+def chosen_of(found: Iterable[Found]) -> Mapping[str, tuple[Unit, tuple[int, ...]]]:
+    """Each unit in use by its manifest's name, with the numbers of its objects that are not."""
+    used: dict[str, tuple[Unit, set[int]]] = {}
     for item in found:
-        numbers.setdefault(item.unit.manifest, (item.unit, []))[1].append(item.number)
+        used.setdefault(item.unit.manifest, (item.unit, set()))[1].add(item.number)
     return {
-        name: (unit, None if len(used) == len(unit.objects) else tuple(sorted(used)))
-        for name, (unit, used) in sorted(numbers.items())
+        name: (unit, tuple(sorted(set(range(len(unit.objects))) - numbers)))
+        for name, (unit, numbers) in sorted(used.items())
     }
 
 

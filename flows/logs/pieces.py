@@ -1,4 +1,4 @@
-"""Objects cut into pieces: lines that SQL may judge one by one, and records that it may not."""
+"""Objects cut into pieces: lines that may be judged one by one, and records that may not."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,17 +6,9 @@ from dataclasses import dataclass
 from flows.logs.csv_records import CsvRecord, Unfinished, read_record, stays_open
 from flows.logs.streams import MOST_LINE_BYTES, line_too_long
 
-# What SQL is given at a time; a longer line goes to the reference reader, which takes less memory.
+# What is split into lines at a time, which take more memory than their bytes.
 PIECE_BYTES = 256 * 2**10
 _FEW_LINES = 100
-
-
-@dataclass(frozen=True)
-class Lines:
-    """Whole lines of UTF-8 without U+0000; some may be blanked out, their numbers kept."""
-
-    first_line: int
-    text: str
 
 
 @dataclass(frozen=True)
@@ -28,12 +20,33 @@ class Odd:
     record: CsvRecord | None = None
 
 
-def json_pieces(blocks: Iterator[tuple[bytes, bool]]) -> Iterator[Lines | Odd]:
-    """Cut the blocks of one object of page views."""
-    line_number = 1
-    for block, last in blocks:
-        yield from _rest(block, line_number) if last else _lines(block, line_number)
-        line_number += block.count(b"\n")
+@dataclass(frozen=True)
+class Lines:
+    """Whole lines, each of which stands alone; some may be blanked out, their numbers kept.
+
+    Attributes:
+        first_line: The number of the first one.
+        data: The lines, each with its LF, the last one too.
+        is_utf8: Whether all of them are UTF-8.
+        ended: Whether the last one's LF is the object's own.
+    """
+
+    first_line: int
+    data: bytes
+    is_utf8: bool
+    ended: bool
+
+    @classmethod
+    def of(cls, block: bytes, first_line: int) -> "Lines":
+        """Lines as they stand in an object."""
+        ended = not block or block.endswith(b"\n")
+        return cls(first_line, block if ended else block + b"\n", _is_utf8(block), ended)
+
+    def odd(self, line_number: int, start: int, end: int) -> Odd:
+        """The line that lies here, its LF at `end`."""
+        raw = self.data[start:end]
+        ended = self.ended or end < len(self.data) - 1
+        return Odd(line_number, raw.removesuffix(b"\r") if ended else raw)
 
 
 def csv_pieces(blocks: Iterator[tuple[bytes, bool]], key: str) -> Iterator[Lines | Odd]:
@@ -79,7 +92,7 @@ def csv_pieces(blocks: Iterator[tuple[bytes, bool]], key: str) -> Iterator[Lines
             if lines <= _FEW_LINES:
                 alone.append(b"\n" * lines)
             else:
-                yield from _lines(b"".join(alone), kept_from)
+                yield Lines.of(b"".join(alone), kept_from)
                 alone, kept_from = [], line_number
         alone.append(data[at:])
         if not held:
@@ -87,7 +100,10 @@ def csv_pieces(blocks: Iterator[tuple[bytes, bool]], key: str) -> Iterator[Lines
         data = b""
         data = b"".join(alone)
         alone.clear()
-        yield from _rest(data, kept_from) if last else _lines(data, kept_from)
+        if last:
+            yield from _rest(data, kept_from)
+        else:
+            yield Lines.of(data, kept_from)
 
 
 def _odd_quoted_lines(data: bytes) -> Iterator[int]:
@@ -104,23 +120,11 @@ def _odd_quoted_lines(data: bytes) -> Iterator[int]:
 
 
 def _rest(data: bytes, line_number: int) -> Iterator[Lines | Odd]:
-    """The lines at the end of an object, each of which stands alone.
-
-    SQL takes a CR at the end of a line for half of a line end; where no LF follows, it is data.
-    """
+    """The lines at the end of an object; a CR that no LF follows there is data."""
     start = data.rfind(b"\n") + 1 if data.endswith(b"\r") else len(data)
-    yield from _lines(data[:start], line_number)
+    yield Lines.of(data[:start], line_number)
     if start < len(data):
         yield Odd(line_number + data.count(b"\n"), data[start:])
-
-
-def _lines(block: bytes, line_number: int) -> Iterator[Lines | Odd]:
-    for piece in _cut(block):
-        if len(piece) > PIECE_BYTES:
-            yield Odd(line_number, _without_end(piece))
-        else:
-            yield from _short_lines(piece, line_number)
-        line_number += piece.count(b"\n")
 
 
 def _cut(data: bytes) -> Iterator[bytes]:
@@ -135,36 +139,11 @@ def _cut(data: bytes) -> Iterator[bytes]:
         at = end
 
 
-def _short_lines(block: bytes, line_number: int) -> Iterator[Lines | Odd]:
-    if not block.strip(b" \t\r\n"):
-        return  # blank lines, of which a bomb may hold very many
-    if b"\0" not in block:
-        try:
-            yield Lines(line_number, block.decode())
-            return
-        except UnicodeDecodeError:
-            pass
-    kept = []
-    lines = block.split(b"\n")
-    for offset, line in enumerate(lines):
-        if _plain(line):
-            kept.append(line)
-        else:
-            kept.append(b"")
-            ended = offset < len(lines) - 1
-            yield Odd(line_number + offset, line.removesuffix(b"\r") if ended else line)
-    yield Lines(line_number, b"\n".join(kept).decode())
-
-
-def _without_end(line: bytes) -> bytes:
-    if not line.endswith(b"\n"):
-        return line
-    return line[:-2] if line.endswith(b"\r\n") else line[:-1]
-
-
-def _plain(line: bytes) -> bool:
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
     try:
-        line.decode()
+        data.decode()
     except UnicodeDecodeError:
         return False
-    return b"\0" not in line
+    return True

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 # What one read asks of the connection, and so what a break loses at most and counts as progress.
-READ_BYTES = 256 * 2**10
+READ_BYTES = 2**20
 FAILURES = 5
 
 

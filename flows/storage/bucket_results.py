@@ -5,8 +5,6 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boto3.s3.transfer import TransferConfig
-
 from flows.storage.bodies import ObjectMissing, open_object
 from flows.storage.folder_results import files_explained
 from flows.storage.results import Stored
@@ -14,9 +12,6 @@ from flows.storage.s3_errors import explained
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-# In one request up to 5 GiB, which is S3's limit: a killed run leaves no parts of an upload.
-_ONE_REQUEST = TransferConfig(multipart_threshold=5 * 2**30)
 
 
 class BucketResults:
@@ -55,14 +50,12 @@ class BucketResults:
 
     def upload(self, source: Path, name: str) -> None:
         """Store a file."""
-        # Not upload_file: it wraps what S3 answers in an error of another family.
+        # In one request, up to S3's limit of 5 GiB: a killed run leaves no parts of an upload.
         with (
             explained(self._bucket, f"write {name!r} to the results storage"),
             source.open("rb") as file,
         ):
-            self._client.upload_fileobj(
-                file, self._bucket, self._prefix + name, Config=_ONE_REQUEST
-            )
+            self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=file)
 
     def download(self, name: str, target: Path) -> bool:
         """Fetch a file; False where there is none."""

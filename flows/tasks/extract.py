@@ -6,6 +6,7 @@ from prefect import get_run_logger
 
 from blocks.load import load_environment
 from flows.errors import ListAgain
+from flows.logs.duck import duck
 from flows.logs.extract import extract
 from flows.logs.extracts import Scope, Unit, manifest_name
 from flows.tasks.caching import cached_task
@@ -39,26 +40,26 @@ def extract_logs(
     done = {"objects": 0, "lines": 0}
     try:
         units = load_plan(storage, plan).parts[part]
-        for number, unit in enumerate(units, 1):
-            name = manifest_name(scope, unit)
-            if Unit.from_bytes(name, storage.read(name)) is not None:
-                continue  # another run was faster
-            with scratch_folder() as scratch:
+        with scratch_folder() as scratch, duck(duck_settings(block, scratch, 1)) as connection:
+            for number, unit in enumerate(units, 1):
+                name = manifest_name(scope, unit)
+                if Unit.from_bytes(name, storage.read(name)) is not None:
+                    continue  # another run was faster
                 extracted = extract(
+                    connection,
                     unit,
                     lambda item: logs.opened(item.key, item.etag, item.size),
                     block.log_environment,
                     scratch,
-                    duck_settings(block, scratch, threads=1),
                     block.max_expansion_ratio,
                 )
                 store_unit(storage, scope, extracted)
-            done["objects"] += len(unit)
-            done["lines"] += sum(counts.lines for counts in extracted.counts)
-            log.info(
-                f"Part {part + 1}: {number} of {len(units)} units parsed "
-                f"({done['objects']} objects, {done['lines']:,} lines)."
-            )
+                done["objects"] += len(unit)
+                done["lines"] += sum(counts.lines for counts in extracted.counts)
+                log.info(
+                    f"Part {part + 1}: {number} of {len(units)} units parsed "
+                    f"({done['objects']} objects, {done['lines']:,} lines)."
+                )
     except ListAgain as reason:
         return again(reason, **done)
     return done

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 
 from flows.errors import ListAgain
 from flows.logs.extract import Extracted
 from flows.logs.extracts import Scope, StoredFile, Unit, describe
 from flows.storage.results import ResultsStorage
+from flows.tasks.scratch import keep_file, kept_file
 
 _AT_ONCE = 8
 
@@ -26,7 +28,7 @@ def find_units(storage: ResultsStorage, names: Iterable[str]) -> tuple[list[Unit
         units = [
             unit
             for unit in read
-            if unit is not None and all(file.name in names for file in _files(unit))
+            if unit is not None and all(file.name in names for file in unit.files)
         ]
     return units, sorted(set(manifests) - {unit.manifest for unit in units})
 
@@ -34,9 +36,14 @@ def find_units(storage: ResultsStorage, names: Iterable[str]) -> tuple[list[Unit
 def store_unit(storage: ResultsStorage, scope: Scope, extracted: Extracted) -> Unit:
     """Store an extract; its manifest last."""
     unit = describe(scope, extracted)
-    storage.upload(extracted.events, unit.events.name)
-    if unit.rejects is not None and extracted.rejects is not None:
-        storage.upload(extracted.rejects, unit.rejects.name)
+    for file, stored in (
+        (extracted.events, unit.events),
+        (extracted.urls, unit.urls),
+        (extracted.rejects, unit.rejects),
+    ):
+        if file is not None and stored is not None:
+            storage.upload(file, stored.name)
+            keep_file(file, stored.name)
     storage.write(unit.manifest, unit.as_bytes())
     return unit
 
@@ -53,12 +60,17 @@ def fetch(
 
     def one(pair: tuple[str, StoredFile]) -> tuple[str, Path, str | None]:
         manifest, file = pair
+        kept = kept_file(file.name)
+        if kept is not None:
+            return file.name, kept, None
         path = folder / file.name.rpartition("/")[2]
         whole = storage.download(file.name, path) and file.is_whole(path)
         return file.name, path, None if whole else manifest
 
+    # The pool's threads know nothing of this one's context.
+    context = copy_context()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        fetched = list(pool.map(one, wanted))
+        fetched = list(pool.map(lambda pair: context.copy().run(one, pair), wanted))
     damaged = sorted({manifest for _, _, manifest in fetched if manifest is not None})
     for manifest in damaged:
         storage.delete(manifest)
@@ -68,7 +80,3 @@ def fetch(
             f"{', '.join(damaged[:3])}. They are made anew."
         )
     return {name: path for name, path, _ in fetched}
-
-
-def _files(unit: Unit) -> list[StoredFile]:
-    return [unit.events] if unit.rejects is None else [unit.events, unit.rejects]

@@ -22,7 +22,7 @@ def sweep(storage: ResultsStorage, extracts: Mapping[str, Stored], units: list[U
     """
     named = {unit.manifest for unit in units}
     for unit in units:
-        named |= {file.name for file in (unit.events, unit.rejects) if file is not None}
+        named |= {file.name for file in unit.files}
     before = datetime.now(timezone.utc) - KEPT
     found = {**extracts, **storage.list("plans/"), **storage.list("summaries/")}
     old = [n for n, stored in found.items() if n not in named and stored.modified < before]

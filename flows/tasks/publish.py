@@ -110,7 +110,6 @@ def publish_table(
                     "healed": run.healed,
                 },
             ),
-            scratch,
             again=again,
         )
     get_run_logger().info(
@@ -130,8 +129,9 @@ def _fetch_rejects(
         paths = fetch(
             storage, [(unit.manifest, unit.rejects) for unit, _ in units if unit.rejects], scratch
         )
-        for unit, numbers in units:
-            keys = None if numbers is None else [unit.objects[n].key for n in numbers]
+        for unit, unwanted in units:
+            used = [o.key for n, o in enumerate(unit.objects) if n not in unwanted]
+            keys = used if unwanted else None
             if unit.rejects is not None:
                 rejects.append((paths[unit.rejects.name], keys))
     return rejects

@@ -5,10 +5,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from tempfile import gettempdir, mkdtemp
 
 _PREFIX = "user-page-views-scratch-"
+_kept: ContextVar[Path | None] = ContextVar("kept", default=None)
 
 
 @contextmanager
@@ -25,6 +27,37 @@ def scratch_folder() -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+@contextmanager
+def keeping_files() -> Iterator[None]:
+    """Within a flow: files that one task makes are kept for the next ones of the same process."""
+    with scratch_folder() as folder:
+        token = _kept.set(folder)
+        try:
+            yield
+        finally:
+            _kept.reset(token)
+
+
+def keep_file(file: Path, name: str) -> None:
+    """Keep a file of results storage that was just stored; it is moved."""
+    folder = _kept.get()
+    if folder is not None:
+        file.rename(folder / _flat(name))
+
+
+def kept_file(name: str) -> Path | None:
+    """A file of results storage that this process has stored itself, where it was kept."""
+    folder = _kept.get()
+    if folder is None:
+        return None
+    file = folder / _flat(name)
+    return file if file.exists() else None
+
+
+def _flat(name: str) -> str:
+    return name.replace("/", "-")
 
 
 def sweep_scratch() -> None:

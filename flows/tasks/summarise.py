@@ -24,7 +24,7 @@ from flows.tasks.extracts import fetch, find_units
 from flows.tasks.healing import listing_again
 from flows.tasks.listing import load_plan
 from flows.tasks.places import duck_settings, results_of
-from flows.tasks.scratch import scratch_folder
+from flows.tasks.scratch import keep_file, scratch_folder
 
 
 @cached_task("summarise", 2, "Counts distinct page views by user and URL, with each latest email.")
@@ -100,8 +100,23 @@ def _make(
     events = {}
     for kind, objects in found.items():
         chosen = list(chosen_of(objects.values()).values())
-        paths = fetch(storage, [(unit.manifest, unit.events) for unit, _ in chosen], scratch)
-        events[kind] = [Events(paths[unit.events.name], numbers) for unit, numbers in chosen]
+        wanted = [
+            (unit.manifest, file)
+            for unit, _ in chosen
+            for file in (unit.events, unit.urls)
+            if file is not None
+        ]
+        paths = fetch(storage, wanted, scratch)
+        events[kind] = [
+            Events(
+                paths[unit.events.name],
+                None if unit.urls is None else paths[unit.urls.name],
+                unit.span,
+                unwanted,
+                len(unit.objects),
+            )
+            for unit, unwanted in chosen
+        ]
     made = summarise(events, scratch, duck_settings(block, scratch))
     distinct = {"page_views": made.page_views, "user_updates": made.user_updates}
     table = StoredFile.of(made.table, name)
@@ -116,5 +131,6 @@ def _make(
         account.check(kind)
         result[kind] = account.as_json()
     storage.upload(made.table, table.name)
+    keep_file(made.table, table.name)
     storage.write(f"{name}.json", seal(result))
     return result

@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import duckdb
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from flows.warehouse.csv_stream import csv_stream
 from flows.warehouse.ledger import Listing, PublishedRun, lock_environment, read_run
-from flows.warehouse.replace import replace_rows
+from flows.warehouse.replace import Source, replace_rows
 from flows.warehouse.tables import Tables
 from flows.warehouse.warehouse import Warehouse
 
@@ -46,9 +47,7 @@ class Publication:
     summary: Mapping[str, Any]
 
 
-def publish(
-    warehouse: Warehouse, publication: Publication, scratch: Path, *, again: bool
-) -> PublishedRun:
+def publish(warehouse: Warehouse, publication: Publication, *, again: bool) -> PublishedRun:
     """Make the tables hold this run's rows, and note the run; all of it or nothing.
 
     Only rows that differ are written, so whatever others hang on the table stays, and readers
@@ -59,15 +58,14 @@ def publish(
     Args:
         warehouse: The environment's database.
         publication: What to publish.
-        scratch: A folder for what is on its way into the database.
         again: Publish although the id has a row already (a refresh).
     """
-    incoming = _as_csv(
-        scratch / "user_page_views.csv",
-        "SELECT user_id, email, url, count, last_viewed FROM read_parquet(?)",
-        [str(publication.table)],
+    incoming = partial(
+        csv_stream,
+        "SELECT user_id, email, url, count, last_viewed FROM read_parquet($path)",
+        {"path": str(publication.table)},
     )
-    rejects = _rejects_as_csv(scratch / "rejected_records.csv", publication.rejects)
+    rejects = _rejects(publication.rejects)
     tables = warehouse.tables
 
     def work(connection: Connection) -> PublishedRun:
@@ -136,12 +134,12 @@ def _note(
     return PublishedRun(publication.listing.number, summary, dict(publication.stages))
 
 
-def _rejects_as_csv(csv: Path, parts: list[tuple[Path, list[str] | None]]) -> Path | None:
+def _rejects(parts: list[tuple[Path, list[str] | None]]) -> Source | None:
     if not parts:
         return None
     chosen = [(str(path), key) for path, keys in parts for key in keys or ()]
-    return _as_csv(
-        csv,
+    return partial(
+        csv_stream,
         "SELECT object_key, line_number, reason, line"
         " FROM read_parquet($paths, filename = true) AS rejects"
         " WHERE list_contains($whole, filename)"
@@ -152,10 +150,3 @@ def _rejects_as_csv(csv: Path, parts: list[tuple[Path, list[str] | None]]) -> Pa
             "chosen": [{"filename": path, "object_key": key} for path, key in chosen],
         },
     )
-
-
-def _as_csv(csv: Path, query: str, parameters: list[Any] | dict[str, Any]) -> Path:
-    """Write a query's rows as PostgreSQL's COPY reads them: NULL is nothing, text is quoted."""
-    with duckdb.connect(":memory:") as connection:
-        connection.sql(query, params=parameters).write_csv(str(csv), header=False, quoting="ALL")
-    return csv

@@ -1,7 +1,8 @@
-"""A table made to hold exactly the rows of a file, by writing only those that differ."""
+"""A table made to hold exactly the rows of a source, by writing only those that differ."""
 
-from pathlib import Path
-from typing import cast
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import BinaryIO, cast
 
 import psycopg2
 from psycopg2 import sql
@@ -11,9 +12,12 @@ from sqlalchemy.schema import AddConstraint, CreateTable
 
 from flows.warehouse.shape import check_shape
 
+Source = Callable[[], AbstractContextManager[BinaryIO]]
+"""Opens a stream of rows as CSV, in the order of the table's columns."""
 
-def replace_rows(connection: Connection, table: Table, csv: Path | None) -> int:
-    """Make the table hold exactly the rows of a CSV file; return how many rows were written."""
+
+def replace_rows(connection: Connection, table: Table, source: Source | None) -> int:
+    """Make the table hold exactly the rows of a source; return how many rows were written."""
     cursor = cast(Cursor, connection.connection.cursor())
     target = sql.Identifier(*([table.schema] if table.schema else []), table.name)
     names = [column.name for column in table.columns]
@@ -23,7 +27,7 @@ def replace_rows(connection: Connection, table: Table, csv: Path | None) -> int:
         # CREATE TABLE.
         add_key = AddConstraint(table.primary_key)
         connection.execute(CreateTable(table))
-        written = _copy(cursor, target, columns, csv)
+        written = _copy(cursor, target, columns, source)
         connection.execute(add_key)
         return written
     check_shape(connection, table)
@@ -33,7 +37,7 @@ def replace_rows(connection: Connection, table: Table, csv: Path | None) -> int:
             staging=staging, target=target
         )
     )
-    _copy(cursor, staging, columns, csv)
+    _copy(cursor, staging, columns, source)
     cursor.execute(sql.SQL("ANALYZE {}").format(staging))
     keys = [column.name for column in table.primary_key]
     values = [name for name in names if name not in keys]
@@ -69,13 +73,15 @@ def replace_rows(connection: Connection, table: Table, csv: Path | None) -> int:
     return written + cursor.rowcount
 
 
-def _copy(cursor: Cursor, target: sql.Identifier, columns: sql.Composed, csv: Path | None) -> int:
-    if csv is None:
+def _copy(
+    cursor: Cursor, target: sql.Identifier, columns: sql.Composed, source: Source | None
+) -> int:
+    if source is None:
         return 0
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(target, columns)
-    with csv.open("rb") as file:
+    with source() as stream:
         try:
-            cursor.copy_expert(statement, file, size=2**20)
+            cursor.copy_expert(statement, stream, size=2**20)
         except SystemError as error:
             # So psycopg2 2.9 says that the server ended the COPY before its end.
             if isinstance(error.__cause__, psycopg2.Error):

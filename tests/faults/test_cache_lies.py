@@ -65,6 +65,9 @@ DAMAGES = [
     pytest.param(".json", gone, marks=LONG),
 ]
 
+FILES = {".json": 2, ".parquet": 3}
+"""How many files two extracts have, one of each kind of log, beside their rejects."""
+
 
 def rejects(world: World) -> list[str]:
     return [name for name in world.stored("extracts/") if ".rejects." in name]
@@ -76,7 +79,7 @@ def test_a_damaged_extract_is_found_and_made_again_within_the_run(
 ) -> None:
     objects = fill(world, FIRST)
     world.run("one")
-    assert damage(world, "extracts/", ends, how) == 2
+    assert damage(world, "extracts/", ends, how) == FILES[ends]
     objects |= fill(world, SECOND)
     summary = world.run("two")
     assert world.rows() == model(objects).rows
@@ -102,7 +105,7 @@ def test_damaged_rejects_are_found_and_made_again_within_the_run(world: World, h
 def test_a_manifest_that_tells_another_account_is_not_believed(world: World) -> None:
     expected = model(fill(world, FIRST))
     world.run("one")
-    assert damage(world, "extracts/", ".json", one_more_line) == 2
+    assert damage(world, "extracts/", ".json", one_more_line) == FILES[".json"]
     summary = world.run("two")
     assert_account(summary, expected)
     assert summary.healed == ["2 stored extracts were damaged: their objects are parsed again."]
@@ -145,7 +148,7 @@ def test_extracts_of_an_older_schema_version_are_ignored(
         world.run("one")
     older = world.stored("extracts/")
     # Were they read, they would be found damaged.
-    assert damage(world, "extracts/", ".parquet", flip) == 2
+    assert damage(world, "extracts/", ".parquet", flip) == FILES[".parquet"]
     summary = world.run("two")
     assert world.rows() == model(objects).rows
     assert (summary.objects_parsed, summary.objects_reused) == (2, 0)

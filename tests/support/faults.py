@@ -116,7 +116,7 @@ class Watched:
                 unit = json.loads(body)["content"]
                 named |= {
                     name,
-                    *(unit[kind]["name"] for kind in ("events", "rejects") if unit[kind]),
+                    *(unit[kind]["name"] for kind in ("events", "urls", "rejects") if unit[kind]),
                 }
         return found + [f"file of no extract {name}" for name in stored if name not in named]
 

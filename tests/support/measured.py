@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import duckdb
 
 from flows.errors import LogsError
-from flows.logs.duck import DuckSettings
+from flows.logs.duck import DuckSettings, duck
 from flows.logs.extract import extract
 from flows.logs.objects import LogObject
 
@@ -59,7 +59,8 @@ def _main(kind: str, key: str, file: Path) -> Measured:
         settings = DuckSettings(threads=1, spill=Path(folder) / "spill")
         item = LogObject(kind, key, "etag", file.stat().st_size)
         try:
-            done = extract([item], opened, "production", Path(folder), settings)
+            with duck(settings) as connection:
+                done = extract(connection, [item], opened, "production", Path(folder))
         except LogsError as found:
             error = str(found)
         else:

@@ -56,7 +56,7 @@ class Publisher:
             stages={},
             summary={"id": id},
         )
-        return publish(self.warehouse, publication, self.folder, again=again)
+        return publish(self.warehouse, publication, again=again)
 
     def rows(self) -> list[tuple[object, ...]]:
         schema = self.tables.metadata.schema

@@ -14,13 +14,21 @@ from typing import Any, BinaryIO, NamedTuple
 import duckdb
 
 from flows.logs.counts import Counts
-from flows.logs.duck import DuckSettings
-from flows.logs.extract import COLUMNS, extract
+from flows.logs.duck import DuckSettings, duck
+from flows.logs.extract import extract
 from flows.logs.objects import LogObject
 from tests.support.model import PageView, UserUpdate, judge_object, tally
 
 Rejects = list[tuple[int, str, str]]
 Event = tuple[Any, ...]
+
+_EVENTS = {
+    "page_views": "SELECT object, instant, user_id, urls.url FROM read_parquet($events) AS events"
+    " JOIN read_parquet($urls, file_row_number = true) AS urls"
+    " ON urls.file_row_number = events.url",
+    "user_updates": "SELECT object, instant, user_id, email, name FROM read_parquet($events)"
+    " WHERE $urls = 'None'",
+}
 
 
 class Read(NamedTuple):
@@ -42,14 +50,13 @@ def extract_bodies(kind: str, bodies: dict[str, bytes]) -> dict[str, Read]:
     def opened(item: LogObject) -> Iterator[BinaryIO]:
         yield io.BytesIO(bodies[item.key])
 
-    with TemporaryDirectory() as folder:
-        done = extract(objects, opened, "production", Path(folder), DuckSettings(threads=1))
+    with TemporaryDirectory() as folder, duck(DuckSettings(threads=1)) as own:
+        done = extract(own, objects, opened, "production", Path(folder))
         rejects: dict[str, Rejects] = {item.key: [] for item in objects}
         events: list[list[Event]] = [[] for _ in objects]
-        names = ", ".join(["object", "instant", *COLUMNS[kind]])
         with duckdb.connect() as connection:
             for number, instant, *rest in connection.execute(
-                f"SELECT {names} FROM read_parquet(?)", [str(done.events)]
+                _EVENTS[kind], {"events": str(done.events), "urls": str(done.urls)}
             ).fetchall():
                 events[number].append((instant.replace(tzinfo=timezone.utc), *rest))
             if done.rejects is not None:

@@ -1,0 +1,81 @@
+"""Functions compiled to machine code, for what looks at each byte of the logs.
+
+Python takes a thousand times as long for a byte, and DuckDB's JSON functions, made strict, three
+times as long for a line (docs/performance.md). What is compiled is cached beside the source where
+that can be written, else in the user's cache; where neither can, each process compiles anew.
+"""
+
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from importlib.resources import files
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
+
+from numba import njit, types
+from numba.core.caching import FunctionCache
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class _Cache(FunctionCache):
+    """Numba's cache of a function's machine code, which holds for its parts as they are now.
+
+    By itself it looks at the function's own file alone, and not at those of the functions that
+    are put into it.
+    """
+
+    def _index_key(self, *arguments: Any) -> tuple[Any, ...]:
+        return (*super()._index_key(*arguments), _sources())  # type: ignore[no-untyped-call]
+
+
+@cache
+def _sources() -> str:
+    folder = files("flows.logs")
+    content = [file.read_bytes() for file in folder.iterdir() if file.name.endswith(".py")]
+    return hashlib.sha256(b"".join(sorted(content))).hexdigest()
+
+
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """A function compiled at its first call; it runs without Python's global lock."""
+    made: Any = njit(nogil=True, error_model="numpy")(function)
+    # Else there is no folder to cache in.
+    with suppress(RuntimeError):
+        made._cache = _Cache(function)  # type: ignore[no-untyped-call]
+    result: Callable[P, R] = made
+    return result
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """A part of compiled functions, put into each of them."""
+    made: Callable[P, R] = njit(nogil=True, forceinline=True, error_model="numpy")(function)
+    return made
+
+
+class Items(Protocol):
+    """An array of integers, or a pointer to its items."""
+
+    def __getitem__(self, at: int, /) -> int:
+        """Item `at`."""
+
+    def __setitem__(self, at: int, item: int, /) -> None:
+        """Change item `at`."""
+
+
+def _pointer(_context: Any, array: Any) -> Any:
+    def lowered(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+    return types.CPointer(array.dtype)(array), lowered
+
+
+pointer = cast(Callable[[NDArray[Any]], Any], intrinsic(_pointer))
+"""Where an array's items lie, for compiled code: `pointer(array)[n]` is its item n.
+
+An array handed to a function is counted as in use, and counted out at its end, which takes longer
+than most functions here; and its indices may be negative. A pointer has neither. The array must
+outlive it.
+"""

@@ -1,0 +1,156 @@
+"""Objects of page views read into two Parquet files: the events, and the URLs they point to."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from flows.logs.distinct_views import Views, add_judged, no_views
+from flows.logs.duck import PARQUET
+from flows.logs.events_file import Written, measure_events
+from flows.logs.pieces import Lines, Odd
+from flows.logs.records import Rejected, read_page_view
+from flows.logs.scan_page_views import scan_page_views
+from flows.logs.tally import Tally
+from flows.logs.verdicts import ANONYMOUS, FULL, OTHER_ENVIRONMENT
+from flows.stopping import check_stop
+
+_MOST_UNSURE = 4_096
+
+
+class PageViewReader:
+    """Reads objects of page views, one after the other.
+
+    Args:
+        connection: Takes what does not fit into memory.
+        log_environment: The records to count.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, log_environment: str) -> None:
+        self._connection, self._environment_name = connection, log_environment
+        self._environment = np.frombuffer(log_environment.encode(), np.uint8)
+        self._unsure = np.empty((_MOST_UNSURE, 3), np.int64)
+        self._views = no_views()
+        self._spilled = False
+
+    def read(
+        self, number: int, blocks: Iterator[tuple[bytes, bool]], key: str, tally: Tally
+    ) -> None:
+        """Read one object to its end."""
+        self._views.used[1] = self._views.used[0]
+        line = 1
+        for block, _ in blocks:
+            check_stop()
+            line = self._scan(number, Lines.of(block, line), tally)
+
+    def _scan(self, number: int, lines: Lines, tally: Tally) -> int:
+        """Judge lines; give the number of the line behind them."""
+        data = np.frombuffer(lines.data, np.uint8)
+        at, line = 0, lines.first_line
+        while at < data.size:
+            at, line, left = scan_page_views(
+                data,
+                at,
+                line,
+                not lines.is_utf8,
+                number,
+                self._environment,
+                self._views,
+                tally.verdicts,
+                self._unsure,
+            )
+            for line_number, start, end in self._unsure[:left].tolist():
+                self._judge(number, lines.odd(line_number, start, end), tally)
+            if left == 0 and at < data.size:
+                self._spill()
+        return line
+
+    def _judge(self, number: int, odd: Odd, tally: Tally) -> None:
+        """Give a line to the reference reader, and book its verdict."""
+        try:
+            view = read_page_view(odd.raw)
+        except Rejected as rejected:
+            tally.reject(odd.line_number, rejected.reason, odd.raw)
+            return
+        if view.environment != self._environment_name:
+            tally.verdicts[OTHER_ENVIRONMENT] += 1
+        elif view.user_id is None:
+            tally.verdicts[ANONYMOUS] += 1
+        else:
+            url = np.frombuffer(view.url.encode(), np.uint8)
+            verdict = add_judged(self._views, number, view.at, view.user_id, url)
+            if verdict == FULL:
+                self._spill()
+                verdict = add_judged(self._views, number, view.at, view.user_id, url)
+            tally.verdicts[verdict] += 1
+
+    def _spill(self) -> None:
+        """Make room: what is known so far goes to DuckDB, which keeps it on disk."""
+        if not self._spilled:
+            columns = "object INTEGER, instant TIMESTAMP, user_id BIGINT, url VARCHAR"
+            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE spilled ({columns})")
+        self._hand_over()
+        self._connection.execute(
+            "INSERT INTO spilled SELECT object, instant, user_id, urls.url"
+            " FROM views JOIN urls ON views.url = urls.number"
+        )
+        self._spilled = True
+        self._views = no_views()
+
+    def _hand_over(self) -> None:
+        """Make the views `views` and `urls` of the connection."""
+        views: Views = self._views
+        count, _, urls = views.used.tolist()
+        self._connection.register(
+            "arrays",
+            {
+                "object": views.objects[:count],
+                "microseconds": views.instants[:count],
+                "user_id": views.users[:count],
+                "url": views.urls[:count],
+            },
+        )
+        self._connection.execute(
+            "CREATE OR REPLACE TEMP VIEW views AS"
+            " SELECT object, make_timestamp(microseconds) AS instant, user_id, url FROM arrays"
+        )
+        text = views.url_bytes[: max(0, int(views.url_starts[urls]) - 1)].tobytes().decode()
+        self._connection.execute(
+            "CREATE OR REPLACE TEMP TABLE urls AS"
+            " SELECT generate_subscripts(list, 1)::INTEGER - 1 AS number, unnest(list) AS url"
+            " FROM (SELECT CASE WHEN $count > 0 THEN string_split($text, chr(0)) END AS list)",
+            {"text": text, "count": urls},
+        )
+
+    def write(self, events: Path, urls: Path) -> Written:
+        """Write the distinct events (object, instant, user_id, url), and the URLs (url).
+
+        An event's url is the place of its URL in the other file, from 0.
+        """
+        if self._spilled:
+            self._spill()
+            self._connection.execute(
+                "CREATE OR REPLACE TEMP TABLE urls AS"
+                " SELECT (row_number() OVER (ORDER BY url) - 1)::INTEGER AS number, url"
+                " FROM (SELECT DISTINCT url FROM spilled)"
+            )
+            self._connection.execute(
+                "CREATE OR REPLACE TEMP VIEW views AS"
+                " SELECT DISTINCT object, instant, user_id, number AS url"
+                " FROM spilled JOIN urls USING (url) ORDER BY ALL"
+            )
+        else:
+            self._hand_over()
+        for query, path in (
+            ("SELECT object, instant, user_id, url FROM views", events),
+            ("SELECT url FROM urls ORDER BY number", urls),
+        ):
+            self._connection.execute(f"COPY ({query}) TO $path ({PARQUET})", {"path": str(path)})
+        if self._spilled:
+            return measure_events(self._connection, events)
+        count = int(self._views.used[0])
+        numbers, counts = np.unique(self._views.objects[:count], return_counts=True)
+        instants = self._views.instants[:count]
+        span = (int(instants.min()), int(instants.max())) if count else None
+        return dict(zip(numbers.tolist(), counts.tolist(), strict=True)), span

@@ -1,0 +1,17 @@
+-- Each user's latest email (NULL: none), and the number of the user's distinct updates.
+-- $events: files of events of user updates. Text compares by its UTF-8 bytes, which is the order of
+-- code points.
+CREATE TEMP TABLE emails AS
+WITH updates AS (
+    SELECT DISTINCT user_id, instant, email, name
+    FROM (
+        SELECT *, file_index::INTEGER AS file FROM read_parquet($events)
+    )
+    ANTI JOIN unwanted USING (file, object)
+)
+SELECT
+    user_id,
+    nullif(arg_max(email, (instant, email, name)), '') AS email,
+    count(*) AS updates
+FROM updates
+GROUP BY user_id;

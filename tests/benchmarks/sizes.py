@@ -1,0 +1,32 @@
+"""How large the benchmarks' data are."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many logs there are.
+
+    Attributes:
+        days: How many days.
+        views: Lines of page views a day, the ones sent twice among them.
+        updates: Lines of user updates a day.
+        objects: Objects of page views a day.
+        few_days, many_days: Two histories, to see how a daily run grows with them.
+        times: How often the days are repeated, to see how memory grows with them.
+    """
+
+    days: int
+    views: int
+    updates: int
+    objects: int
+    few_days: int
+    many_days: int
+    times: int
+
+
+SIZES = {
+    "full": Size(30, 1_050_000, 20_000, 4, few_days=10, many_days=120, times=10),
+    "medium": Size(5, 1_050_000, 20_000, 4, few_days=2, many_days=24, times=2),
+    "small": Size(5, 105_000, 2_000, 4, few_days=2, many_days=10, times=2),
+}
