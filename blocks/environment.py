@@ -114,6 +114,12 @@ class Environment(Block):
     threads: int = Field(
         default=2, ge=1, title="Threads", description="DuckDB's threads in one task."
     )
+    spill_folder: str | None = Field(
+        default=None,
+        title="Spill folder",
+        description="Where work spills to, on the machine of the worker; by default its folder for "
+        "temporary files.",
+    )
     notify_email: str | None = Field(
         default=None,
         title="Notify",

@@ -32,6 +32,9 @@ The settings are read from the file and, where it lacks them, from this process'
   LOG_ENVIRONMENT        which records to count (default: production)
   MAX_REJECTED_RATIO     fail a run beyond this share of bad lines (default: 0.05)
   MAX_EXPANSION_RATIO    fail a run where an object expands beyond this ratio (default: 500)
+  DUCKDB_MEMORY_LIMIT    DuckDB's memory in one task; beyond it, work spills to disk (default: 1GB)
+  DUCKDB_THREADS         DuckDB's threads in one task (default: 2)
+  DUCKDB_SPILL_FOLDER    where work spills to (default: the machine's folder for temporary files)
   NOTIFY_EMAIL, NOTIFY_FROM   who is told of failed runs, and by whom
 
 Nothing is saved unless all of it is right.
@@ -69,6 +72,9 @@ def save_environment(name: str, settings: EnvironmentSettings) -> None:
         log_environment=settings.log_environment,
         max_rejected_ratio=settings.max_rejected_ratio,
         max_expansion_ratio=settings.max_expansion_ratio,
+        memory_limit=settings.duckdb_memory_limit,
+        threads=settings.duckdb_threads,
+        spill_folder=settings.duckdb_spill_folder,
         notify_email=settings.notify_email,
         notify_from=settings.notify_from,
     ).save(name, overwrite=True)

@@ -48,6 +48,7 @@ def _schema_name(value: str) -> str:
 
 
 Bucket = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$")]
+MemoryLimit = Annotated[str, Field(pattern=r"^[1-9][0-9]*(\.[0-9]+)? ?[KMGT]i?B$")]
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
 
 
@@ -68,6 +69,9 @@ class EnvironmentSettings(BaseModel):
     log_environment: str = "production"
     max_rejected_ratio: Annotated[float, Field(ge=0, le=1)] = 0.05
     max_expansion_ratio: Annotated[int, Field(ge=1)] = 500
+    duckdb_memory_limit: MemoryLimit = "1GB"
+    duckdb_threads: Annotated[int, Field(ge=1)] = 2
+    duckdb_spill_folder: str | None = None
     notify_email: Email | None = None
     notify_from: Email | None = None
 

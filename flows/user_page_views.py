@@ -82,12 +82,12 @@ def _show_published(
     stages: dict[str, Any] = known["stages"]
     listed, run = stages["list_logs"], Run(started_at)
     called = [
-        list_logs.submit(id, environment, known),
+        list_logs.submit(id, environment, NAME, known),
         *(
             extract_logs.submit(id, environment, part, listed["plan"], known)
             for part in range(listed["parts"])
         ),
-        summarise_events.submit(id, environment, listed["plan"], known),
+        summarise_events.submit(id, environment, NAME, listed["plan"], known),
         publish_table.submit(id, environment, NAME, run, stages, False, known),
     ]
     for future in called:
@@ -98,7 +98,7 @@ def _show_published(
 def _stages(id: str, environment: str, refresh: bool, run: Run) -> dict[str, Any]:
     # Only the ledger tells that a step is done, and it has no row of this id: no record is used.
     # Each stage runs in a thread, so that a signal ends this one's waiting at once.
-    listed = anew(list_logs).submit(id, environment, None).result()
+    listed = anew(list_logs).submit(id, environment, NAME, None).result()
     check_again(listed)
     run.healed.extend(listed["healed"])
     plan = listed["plan"]
@@ -109,7 +109,7 @@ def _stages(id: str, environment: str, refresh: bool, run: Run) -> dict[str, Any
     extracted = [part.result() for part in parts]
     run.parsed += sum(part["objects"] for part in extracted)
     check_again(*extracted)
-    made = anew(summarise_events).submit(id, environment, plan, None).result()
+    made = anew(summarise_events).submit(id, environment, NAME, plan, None).result()
     check_again(made)
     stages = {"list_logs": listed, "extract_logs": extracted, "summarise": made}
     published = (

@@ -163,7 +163,7 @@ def test_the_keys_of_both_flows_are_these_and_no_secret_lies_in_the_storage(
         f"records/list-logs/v2/{name}.json",
         f"records/extract-logs/v2/{name}-0.json",
         f"records/extract-logs/v2/{name}-1.json",
-        f"records/summarise/v2/{name}.json",
+        f"records/summarise/v3/{name}.json",
         f"records/publish/v2/{name}.json",
         f"records/write-word/v1/{name}-hello.json",
         f"records/write-word/v1/{name}-world.json",

@@ -48,6 +48,9 @@ DATABASE_URL=postgresql://someone:{PASSWORD}@db.example.com:5433/pages?sslmode=r
 DATABASE_SCHEMA='Mixed Case'
 MAX_REJECTED_RATIO=0.25
 MAX_EXPANSION_RATIO=2000
+DUCKDB_MEMORY_LIMIT=1.5GiB
+DUCKDB_THREADS=3
+DUCKDB_SPILL_FOLDER=/var/spill
 NOTIFY_EMAIL=data@example.com
 """
 NAMES = [
@@ -65,6 +68,9 @@ NAMES = [
     "LOG_ENVIRONMENT",
     "MAX_REJECTED_RATIO",
     "MAX_EXPANSION_RATIO",
+    "DUCKDB_MEMORY_LIMIT",
+    "DUCKDB_THREADS",
+    "DUCKDB_SPILL_FOLDER",
     "NOTIFY_EMAIL",
     "NOTIFY_FROM",
 ]
@@ -138,13 +144,14 @@ def test_the_loaded_environment_has_every_value_and_the_file_goes_before_the_pro
 ) -> None:
     environment = load_environment(NAME)
     own = ("log_environment", "max_rejected_ratio", "max_expansion_ratio", "memory_limit")
-    others = ("threads", "notify_email", "notify_from")
+    others = ("threads", "spill_folder", "notify_email", "notify_from")
     assert {name: getattr(environment, name) for name in (*own, *others)} == {
         "log_environment": "staging",
         "max_rejected_ratio": 0.25,
         "max_expansion_ratio": 2000,
-        "memory_limit": "1GB",
-        "threads": 2,
+        "memory_limit": "1.5GiB",
+        "threads": 3,
+        "spill_folder": "/var/spill",
         "notify_email": "data@example.com",
         "notify_from": "pipeline@example.com",
     }
@@ -295,6 +302,12 @@ MALFORMED = [
     ("MAX_EXPANSION_RATIO", "1.5"),
     ("MAX_EXPANSION_RATIO", "1000:1"),
     ("MAX_EXPANSION_RATIO", "inf"),
+    ("DUCKDB_MEMORY_LIMIT", "1"),
+    ("DUCKDB_MEMORY_LIMIT", "0GB"),
+    ("DUCKDB_MEMORY_LIMIT", "80%"),
+    ("DUCKDB_MEMORY_LIMIT", "many GB"),
+    ("DUCKDB_THREADS", "0"),
+    ("DUCKDB_THREADS", "two"),
     ("NOTIFY_EMAIL", "nobody"),
     ("NOTIFY_FROM", "a b@example.com"),
 ]

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.logs.compiled import Items, compiled, inlined, pointer
+from flows.compiled import Items, compiled, inlined, pointer
+from flows.logs.hashing import mixed
 from flows.logs.verdicts import COUNTED, DUPLICATE, FULL
 
 MOST_VIEWS = 2**20
@@ -51,6 +52,13 @@ def no_views() -> Views:
     )
 
 
+def empty(views: Views) -> None:
+    """Make room again."""
+    views.slots.fill(0)
+    views.url_slots.fill(0)
+    views.used.fill(0)
+
+
 @inlined
 def pointers(views: Views) -> Views:
     """The same, for compiled code."""
@@ -68,22 +76,12 @@ def pointers(views: Views) -> Views:
 
 
 @inlined
-def _mixed(value: np.uint64) -> np.uint64:
-    """A hash of 64 bits (the finalizer of MurmurHash3, public domain)."""
-    value ^= value >> np.uint64(33)
-    value *= np.uint64(0xFF51AFD7ED558CCD)
-    value ^= value >> np.uint64(33)
-    value *= np.uint64(0xC4CEB9FE1A85EC53)
-    return value ^ (value >> np.uint64(33))
-
-
-@inlined
 def _url_number(views: Views, data: Items, start: int, end: int) -> int:
     """The number of a URL, known or new; FULL where there is no room for it."""
     hashed = np.uint64(end - start)
     for at in range(start, end):
         hashed = (hashed ^ np.uint64(data[at])) * np.uint64(0x100000001B3)
-    hashed = _mixed(hashed)
+    hashed = mixed(hashed)
     mask = 2 * MOST_URLS - 1
     slot = np.int64(hashed & np.uint64(mask))
     while views.url_slots[slot] != 0:
@@ -121,8 +119,8 @@ def add_view(
     if url == FULL:
         return FULL
     mask = 2 * MOST_VIEWS - 1
-    near = np.int64(_mixed(np.uint64(instant)) & np.uint64(mask)) & ~(_TOGETHER - 1)
-    own = _mixed(np.uint64(user) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(url))
+    near = np.int64(mixed(np.uint64(instant)) & np.uint64(mask)) & ~(_TOGETHER - 1)
+    own = mixed(np.uint64(user) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(url))
     slot = near | np.int64(own & np.uint64(_TOGETHER - 1))
     step = np.int64(own >> np.uint64(33)) | 1
     tried = 0

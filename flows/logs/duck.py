@@ -65,6 +65,13 @@ def rows(
     )
 
 
+def write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> Path:
+    """Write a query's rows into a Parquet file, and give its path."""
+    query = query.rstrip().rstrip(";")
+    connection.execute(f"COPY ({query}) TO $path ({PARQUET})", {"path": str(path)})
+    return path
+
+
 def sql(name: str) -> str:
     """The text of `flows/logs/sql/{name}.sql`."""
     return files("flows.logs").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")

@@ -5,9 +5,10 @@ from typing import TypeAlias
 
 import duckdb
 
-Written: TypeAlias = tuple[dict[int, int], tuple[int, int] | None]
-"""How many events each object has, by its number; and the first and last instant of all, in
-microseconds since 1970 (None: there are none)."""
+from flows.logs.spans import Span
+
+Written: TypeAlias = dict[int, tuple[int, Span]]
+"""How many events an object has, and their span of time, by its number; without events, nothing."""
 
 
 def measure_events(connection: duckdb.DuckDBPyConnection, events: Path) -> Written:
@@ -17,5 +18,4 @@ def measure_events(connection: duckdb.DuckDBPyConnection, events: Path) -> Writt
         " FROM read_parquet(?) GROUP BY object",
         [str(events)],
     ).fetchall()
-    span = (min(row[2] for row in found), max(row[3] for row in found)) if found else None
-    return {number: count for number, count, _, _ in found}, span
+    return {number: (count, (first, last)) for number, count, first, last in found}

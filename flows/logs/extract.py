@@ -13,76 +13,94 @@ from flows.logs.duck import rows
 from flows.logs.objects import LogObject
 from flows.logs.read_page_views import PageViewReader
 from flows.logs.read_user_updates import UserUpdateReader
+from flows.logs.rejects import COLUMNS
+from flows.logs.spans import Span
 from flows.logs.streams import MOST_EXPANSION, decompressed, whole_lines, within_ratio
 from flows.logs.tally import Tally
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Part of every extract's name: raise it with any change of what a record or a file is."""
 
-_REJECT_COLUMNS = {
-    "object_key": "VARCHAR",
-    "line_number": "BIGINT",
-    "reason": "VARCHAR",
-    "line": "VARCHAR",
-}
 OpenObject = Callable[[LogObject], AbstractContextManager[BinaryIO]]
 
 
 @dataclass(frozen=True)
 class Extracted:
-    """What one unit gave: files in the scratch folder and an account of each object.
+    """What one unit gave: files in the scratch folder, an account and a span of each object.
 
     `events` has the columns object (its place in `objects`), instant, user_id and url (page views:
     the place of the URL in the file `urls`, from 0), or email and name (user updates), distinct
-    within an object; `span` is their first and last instant, in microseconds since 1970. `rejects`
-    has object_key, line_number, reason and line.
+    within an object. An object without events has no span. `rejects` has object_key, line_number,
+    reason and line.
     """
 
     objects: list[LogObject]
     counts: list[Counts]
-    span: tuple[int, int] | None
+    spans: list[Span | None]
     events: Path
     urls: Path | None
     rejects: Path | None
 
 
-def extract(
-    connection: duckdb.DuckDBPyConnection,
-    objects: Sequence[LogObject],
-    open_object: OpenObject,
-    log_environment: str,
-    scratch: Path,
-    most_expansion: int = MOST_EXPANSION,
-) -> Extracted:
-    """Read objects of one kind; equal objects give equal files, byte for byte.
+class Extractor:
+    """Reads units of log objects; equal objects give equal files, byte for byte.
 
     Args:
-        connection: A DuckDB of one thread, so that files are equal; it may serve many extracts.
-        objects: Log objects, all of one kind.
-        open_object: Gives an object's stored bytes.
+        connection: A DuckDB of one thread, so that files are equal.
         log_environment: The environment whose records count.
-        scratch: A folder for the files; those of an earlier extract are replaced.
+        scratch: A folder for the files; those of an earlier unit are replaced.
         most_expansion: How many times its stored size an object may expand to.
-
-    Raises:
-        LogsError: An object cannot be decompressed to its end, expands too much, or holds a
-            record that is too long.
     """
-    tallies = [Tally() for _ in objects]
-    events, urls = scratch / "events.parquet", scratch / "urls.parquet"
-    page_views = objects[0].kind == "page_views"
-    reader = (PageViewReader if page_views else UserUpdateReader)(connection, log_environment)
-    for number, (item, tally) in enumerate(zip(objects, tallies, strict=True)):
-        with open_object(item) as stream:
-            plain = decompressed(stream, item.key)
-            plain = within_ratio(plain, item.key, item.size, most_expansion)
-            reader.read(number, whole_lines(plain, item.key), item.key, tally)
-    distinct, span = reader.write(events, urls)
-    counts = [tally.counts(distinct.get(number, 0)) for number, tally in enumerate(tallies)]
-    for item, account in zip(objects, counts, strict=True):
-        account.check(item.key)
-    rejects = _write_rejects(connection, objects, tallies, scratch)
-    return Extracted(list(objects), counts, span, events, urls if page_views else None, rejects)
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        log_environment: str,
+        scratch: Path,
+        most_expansion: int = MOST_EXPANSION,
+    ) -> None:
+        self._connection, self._scratch = connection, scratch
+        self._most_expansion = most_expansion
+        # Kept from unit to unit: new memory takes the time of a third of the reading.
+        self._page_views = PageViewReader(connection, log_environment)
+        self._user_updates = UserUpdateReader(connection, log_environment)
+
+    def extract(self, objects: Sequence[LogObject], open_object: OpenObject) -> Extracted:
+        """Read the objects of one unit, which are all of one kind.
+
+        Args:
+            objects: The unit.
+            open_object: Gives an object's stored bytes.
+
+        Raises:
+            LogsError: An object cannot be decompressed to its end, expands too much, or holds a
+                record that is too long.
+        """
+        tallies = [Tally() for _ in objects]
+        events, urls = self._scratch / "events.parquet", self._scratch / "urls.parquet"
+        page_views = objects[0].kind == "page_views"
+        reader = self._page_views if page_views else self._user_updates
+        reader.begin()
+        for number, (item, tally) in enumerate(zip(objects, tallies, strict=True)):
+            with open_object(item) as stream:
+                plain = decompressed(stream, item.key)
+                plain = within_ratio(plain, item.key, item.size, self._most_expansion)
+                reader.read(number, whole_lines(plain, item.key), item.key, tally)
+        written = reader.write(events, urls)
+        found = [written.get(number, (0, None)) for number in range(len(objects))]
+        counts = [
+            tally.counts(distinct) for tally, (distinct, _) in zip(tallies, found, strict=True)
+        ]
+        for item, account in zip(objects, counts, strict=True):
+            account.check(item.key)
+        return Extracted(
+            list(objects),
+            counts,
+            [span for _, span in found],
+            events,
+            urls if page_views else None,
+            _write_rejects(self._connection, objects, tallies, self._scratch),
+        )
 
 
 def _write_rejects(
@@ -98,6 +116,6 @@ def _write_rejects(
     if not rejected:
         return None
     path = scratch / "rejects.parquet"
-    select, parameters = rows(_REJECT_COLUMNS, rejected)
+    select, parameters = rows(COLUMNS, rejected)
     connection.sql(select, params=parameters).write_parquet(str(path), compression="zstd")
     return path

@@ -9,11 +9,13 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from flows.logs.counts import Counts
 from flows.logs.extract import SCHEMA_VERSION, Extracted
 from flows.logs.objects import LogObject, unit_name
 from flows.logs.sealed import seal, unseal
+from flows.logs.spans import Span
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,14 @@ class StoredFile:
 class Unit:
     """A manifest: the objects of one extract, their accounts, and its files.
 
-    `urls` is there for page views; `span` is the first and the last instant of its events in
-    microseconds since 1970, None where there are none.
+    `urls` is there for page views; `spans` are those of the objects' events, None where there are
+    none.
     """
 
     manifest: str
     objects: list[LogObject]
     counts: list[Counts]
-    span: tuple[int, int] | None
+    spans: list[Span | None]
     events: StoredFile
     urls: StoredFile | None
     rejects: StoredFile | None
@@ -59,19 +61,25 @@ class Unit:
         files = (self.events, self.urls, self.rejects)
         return [file for file in files if file is not None]
 
-    def as_bytes(self) -> bytes:
-        """The manifest as stored."""
+    def as_values(self) -> dict[str, Any]:
+        """What the manifest says, JSON-able."""
         values = asdict(self)
         del values["manifest"]
-        return seal(values)
+        return values
+
+    def as_bytes(self) -> bytes:
+        """The manifest as stored."""
+        return seal(self.as_values())
 
     @classmethod
     def from_bytes(cls, manifest: str, document: bytes | None) -> "Unit | None":
         """The inverse of `as_bytes`; None where the manifest is missing or damaged."""
         values = unseal(document)
-        if values is None:
-            return None
-        span = values["span"]
+        return None if values is None else cls.from_values(manifest, values)
+
+    @classmethod
+    def from_values(cls, manifest: str, values: Mapping[str, Any]) -> "Unit":
+        """The inverse of `as_values`."""
         events, urls, rejects = (
             None if values[name] is None else StoredFile(**values[name])
             for name in ("events", "urls", "rejects")
@@ -81,7 +89,7 @@ class Unit:
             manifest,
             [LogObject(**item) for item in values["objects"]],
             [Counts.from_json(item) for item in values["counts"]],
-            None if span is None else (span[0], span[1]),
+            [None if span is None else (span[0], span[1]) for span in values["spans"]],
             events,
             urls,
             rejects,
@@ -115,7 +123,7 @@ def describe(scope: Scope, extracted: Extracted) -> Unit:
         manifest,
         extracted.objects,
         extracted.counts,
-        extracted.span,
+        extracted.spans,
         StoredFile.of(extracted.events, f"{name}.events"),
         None if urls is None else StoredFile.of(urls, f"{name}.urls"),
         None if rejects is None else StoredFile.of(rejects, f"{name}.rejects"),
@@ -128,6 +136,11 @@ class Found:
 
     unit: Unit
     number: int
+
+    @property
+    def span(self) -> Span | None:
+        """Of the object's events."""
+        return self.unit.spans[self.number]
 
     @property
     def counts(self) -> Counts:

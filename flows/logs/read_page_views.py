@@ -6,12 +6,12 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from flows.logs.distinct_views import Views, add_judged, no_views
+from flows.logs.distinct_views import Views, add_judged, empty, no_views
 from flows.logs.duck import PARQUET
 from flows.logs.events_file import Written, measure_events
 from flows.logs.pieces import Lines, Odd
 from flows.logs.records import Rejected, read_page_view
-from flows.logs.scan_page_views import scan_page_views
+from flows.logs.scan_page_views import FIELDS, scan_page_views
 from flows.logs.tally import Tally
 from flows.logs.verdicts import ANONYMOUS, FULL, OTHER_ENVIRONMENT
 from flows.stopping import check_stop
@@ -31,7 +31,13 @@ class PageViewReader:
         self._connection, self._environment_name = connection, log_environment
         self._environment = np.frombuffer(log_environment.encode(), np.uint8)
         self._unsure = np.empty((_MOST_UNSURE, 3), np.int64)
+        self._fields = np.empty(FIELDS, np.int64)
         self._views = no_views()
+        self._spilled = False
+
+    def begin(self) -> None:
+        """Forget all earlier objects."""
+        empty(self._views)
         self._spilled = False
 
     def read(
@@ -59,6 +65,7 @@ class PageViewReader:
                 self._views,
                 tally.verdicts,
                 self._unsure,
+                self._fields,
             )
             for line_number, start, end in self._unsure[:left].tolist():
                 self._judge(number, lines.odd(line_number, start, end), tally)
@@ -96,7 +103,7 @@ class PageViewReader:
             " FROM views JOIN urls ON views.url = urls.number"
         )
         self._spilled = True
-        self._views = no_views()
+        empty(self._views)
 
     def _hand_over(self) -> None:
         """Make the views `views` and `urls` of the connection."""
@@ -150,7 +157,16 @@ class PageViewReader:
         if self._spilled:
             return measure_events(self._connection, events)
         count = int(self._views.used[0])
-        numbers, counts = np.unique(self._views.objects[:count], return_counts=True)
+        if not count:
+            return {}
+        # The rows of an object lie together.
+        numbers, starts = np.unique(self._views.objects[:count], return_index=True)
+        counts = np.diff(starts, append=count)
         instants = self._views.instants[:count]
-        span = (int(instants.min()), int(instants.max())) if count else None
-        return dict(zip(numbers.tolist(), counts.tolist(), strict=True)), span
+        firsts, lasts = np.minimum.reduceat(instants, starts), np.maximum.reduceat(instants, starts)
+        return {
+            number: (of, (first, last))
+            for number, of, first, last in zip(
+                numbers.tolist(), counts.tolist(), firsts.tolist(), lasts.tolist(), strict=True
+            )
+        }

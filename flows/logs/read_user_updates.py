@@ -12,7 +12,7 @@ from flows.logs.duck import PARQUET, rows
 from flows.logs.events_file import Written, measure_events
 from flows.logs.pieces import Lines, Odd, csv_pieces
 from flows.logs.records import Rejected, read_user_update
-from flows.logs.scan_user_updates import no_updates, scan_user_updates
+from flows.logs.scan_user_updates import FIELDS, no_updates, scan_user_updates
 from flows.logs.tally import Tally
 from flows.logs.verdicts import COUNTED, OTHER_ENVIRONMENT
 from flows.stopping import check_stop
@@ -42,11 +42,17 @@ class UserUpdateReader:
         self._connection, self._environment_name = connection, log_environment
         self._environment = np.frombuffer(log_environment.encode(), np.uint8)
         self._unsure = np.empty((_MOST_UNSURE, 3), np.int64)
+        self._fields = np.empty(FIELDS, np.int64)
         self._updates = no_updates()
         self._slow: list[tuple[object, ...]] = []
         self._slow_bytes = 0
+
+    def begin(self) -> None:
+        """Forget all earlier objects."""
         columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE events ({columns})")
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE events ({columns})")
+        self._updates.used.fill(0)
+        self._slow, self._slow_bytes = [], 0
 
     def read(
         self, number: int, blocks: Iterator[tuple[bytes, bool]], key: str, tally: Tally
@@ -73,6 +79,7 @@ class UserUpdateReader:
                 self._updates,
                 tally.verdicts,
                 self._unsure,
+                self._fields,
             )
             for line_number, start, end in self._unsure[:left].tolist():
                 self._judge(number, lines.odd(line_number, start, end), tally)

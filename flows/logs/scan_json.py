@@ -1,6 +1,6 @@
 """One JSON value, walked by compiled code: strict (RFC 8259), and unsure of what is rare."""
 
-from flows.logs.compiled import Items, inlined
+from flows.compiled import Items, inlined
 from flows.logs.scan_values import COLON, DOT, MINUS, NINE, PLUS, UNKNOWN, ZERO, starts
 
 ABSENT, TEXT, ESCAPED, NUMBER, NULL, OTHER = 0, 1, 2, 3, 4, 5

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.logs.compiled import Items, compiled, inlined, pointer
+from flows.compiled import Items, compiled, inlined, pointer
 from flows.logs.distinct_views import Views, add_view, pointers
 from flows.logs.records import MOST_URL_BYTES
 from flows.logs.scan_json import (
@@ -35,6 +35,7 @@ from flows.logs.scan_values import (
 )
 from flows.logs.verdicts import ANONYMOUS, BLANK, FULL, OTHER_ENVIRONMENT, UNSURE
 
+FIELDS = 12
 _TS, _URL, _ENVIRONMENT, _USER_ID = map(tuple, (b"ts", b"url", b"environment", b"user_id"))
 
 
@@ -137,6 +138,7 @@ def scan_page_views(
     views: Views,
     tally: NDArray[np.int64],
     unsure: NDArray[np.int64],
+    fields: NDArray[np.int64],
 ) -> tuple[int, int, int]:
     """Judge whole lines until their end, or until the views or the unsure lines are full.
 
@@ -150,11 +152,11 @@ def scan_page_views(
         views: Takes the counted page views.
         tally: Takes how many lines were found to be what.
         unsure: Takes number, start and end of each line left over, a row each.
+        fields: Room for `FIELDS` numbers.
 
     Returns:
         Where the next line starts, its number, and how many lines are left over.
     """
-    fields = np.empty(12, np.int64)
     lines, wanted, places = pointer(data), pointer(environment), pointer(fields)
     rows = pointers(views)
     left = 0

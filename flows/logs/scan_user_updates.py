@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.logs.compiled import Items, compiled, inlined, pointer
+from flows.compiled import Items, compiled, inlined, pointer
 from flows.logs.scan_values import (
     LF,
     UNKNOWN,
@@ -24,6 +24,7 @@ MOST_UPDATES = 2**17
 MOST_TEXT = 16 * 2**20
 
 _QUOTE, _COMMA, _CR, _SPACE, _TAB, _NUL = b'",\r \t\0'
+FIELDS = 11
 _FIELDS = 5
 
 
@@ -141,12 +142,12 @@ def scan_user_updates(
     updates: Updates,
     tally: NDArray[np.int64],
     unsure: NDArray[np.int64],
+    fields: NDArray[np.int64],
 ) -> tuple[int, int, int]:
     """Judge lines until their end, or until the updates or the unsure lines are full.
 
     Arguments and results as those of `scan_page_views`; `updates` takes the counted records.
     """
-    fields = np.empty(11, np.int64)
     lines, wanted, places = pointer(data), pointer(environment), pointer(fields)
     rows = Updates(
         pointer(updates.objects),

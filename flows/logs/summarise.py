@@ -1,12 +1,26 @@
 """Summarise: the events of all wanted objects in, one row per (user_id, url) out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from queue import SimpleQueue
 
 import duckdb
+import numpy as np
+from numpy.typing import NDArray
 
-from flows.logs.duck import PARQUET, DuckSettings, duck, rows, sql
+from flows.logs.count_views import Counter
+from flows.logs.duck import DuckSettings, duck, rows, sql, write
+from flows.logs.partitions import PART_VIEWS, UNWANTED, Partitions
+from flows.logs.spans import Span, alone
+from flows.logs.urls import load_places
+from flows.stopping import check_stop
+
+_CHUNK_ROWS = 2**20
+_SAMPLE_ROWS = 50_000
 
 
 @dataclass(frozen=True)
@@ -16,27 +30,31 @@ class Events:
     Attributes:
         path: Its events.
         urls: The URLs that events of page views point to.
-        span: The first and the last instant of its events, in microseconds since 1970.
+        spans: Those of the objects' events, which are distinct within each object alone.
         unwanted: The numbers of objects that do not count.
-        objects: How many objects it has; events are distinct within each of them alone.
     """
 
     path: Path
-    urls: Path | None = None
-    span: tuple[int, int] | None = None
+    urls: Path | None
+    spans: Sequence[Span | None]
     unwanted: tuple[int, ...] = ()
-    objects: int = 1
 
 
 @dataclass(frozen=True)
 class Summarised:
     """What a run publishes.
 
-    `table` is a Parquet file with user_id, email, url, count and last_viewed, sorted by user_id
-    and url; `page_views` and `user_updates` are the distinct records it stands for.
+    Attributes:
+        table: Parquet file of user_id, url (a number), count and last_viewed, sorted by user_id
+            and url.
+        urls: Parquet file of the URLs (number, url), in the order of code points.
+        latest: Parquet file of each user's latest update (user_id, instant, email, name).
+        rows, page_views, user_updates: How many rows, and the distinct records they stand for.
     """
 
     table: Path
+    urls: Path
+    latest: Path
     rows: int
     page_views: int
     user_updates: int
@@ -52,70 +70,144 @@ def summarise(
         scratch: A folder for the result.
         settings: DuckDB's limits.
     """
-    table = scratch / "user_page_views.parquet"
     with duck(settings) as connection:
         _load_emails(connection, events["user_updates"])
-        _load_counts(connection, events["page_views"])
-        connection.execute(
-            f"COPY ({sql('table').rstrip().rstrip(';')}) TO $path ({PARQUET})", {"path": str(table)}
-        )
+        _load_counts(connection, events["page_views"], scratch, settings.threads)
+        files = {
+            name: write(connection, sql(name), scratch / f"{name}.parquet")
+            for name in ("table", "numbered_urls", "latest")
+        }
         totals = connection.execute(
             "SELECT count(*), coalesce(sum(count), 0)::BIGINT,"
             " (SELECT coalesce(sum(updates), 0)::BIGINT FROM emails) FROM counts"
         ).fetchone()
     assert totals is not None
-    return Summarised(table, *totals)
-
-
-def alone(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """For each span of time, the open interval between whose ends no other span reaches.
-
-    Events there have no equal in another extract. The interval is empty where others reach
-    everywhere; a span that lies within another one ends the other's interval.
-
-    Args:
-        spans: First and last instant of each.
-
-    Returns:
-        (after, before) of each span.
-    """
-    found = [(0, 0)] * len(spans)
-    order = sorted(range(len(spans)), key=lambda number: spans[number])
-    after = -2
-    for number, next_one in zip(order, [*order[1:], None], strict=True):
-        last = spans[number][1]
-        found[number] = (after, last + 1 if next_one is None else spans[next_one][0])
-        after = max(after, last)
-    return found
+    return Summarised(files["table"], files["numbered_urls"], files["latest"], *totals)
 
 
 def _load_emails(connection: duckdb.DuckDBPyConnection, parts: list[Events]) -> None:
-    """Make the table `emails`: each user's latest one, and how many distinct updates there are."""
-    _load_unwanted(connection, parts)
+    """Make the table `emails`: each user's latest update, and how many distinct ones there are."""
+    pairs = [(number, one) for number, part in enumerate(parts) for one in part.unwanted]
+    select, parameters = rows({"file": "INTEGER", "object": "INTEGER"}, pairs)
+    connection.execute(f"CREATE TEMP TABLE unwanted AS {select}", parameters)
     connection.execute(sql("emails"), {"events": [str(part.path) for part in parts]})
 
 
-def _load_counts(connection: duckdb.DuckDBPyConnection, parts: list[Events]) -> None:
+def _load_counts(
+    connection: duckdb.DuckDBPyConnection, parts: list[Events], scratch: Path, threads: int
+) -> None:
     """Make the tables `urls` and `counts`."""
-    _load_unwanted(connection, parts)
-    # Without an event, any span will do.
-    spans = [part.span or (-1, -1) for part in parts]
-    apart = [
-        between if part.objects == 1 else (span[1], span[1])
-        for part, span, between in zip(parts, spans, alone(spans), strict=True)
-    ]
-    select, parameters = rows(
-        {"file": "INTEGER", "after_us": "BIGINT", "before_us": "BIGINT"},
-        [(number, *between) for number, between in enumerate(apart)],
+    load_places(connection, [part.urls for part in parts if part.urls is not None])
+    columns = "user_id BIGINT, url INTEGER, count BIGINT, last_viewed TIMESTAMP"
+    connection.execute(f"CREATE TEMP TABLE counts ({columns})")
+    bounds = _bounds(connection, parts)
+    with Partitions(scratch / "views", bounds) as partitions, ThreadPoolExecutor(threads) as pool:
+        # The pool's threads know nothing of this one's context.
+        context = copy_context()
+        jobs = _jobs(connection, parts)
+        for _ in pool.map(
+            lambda job: context.copy().run(_part, connection.cursor(), partitions, *job), jobs
+        ):
+            pass
+
+        counters = SimpleQueue[Counter]()
+        for _ in range(threads):
+            counters.put(Counter())
+
+        def counted(part: int) -> dict[str, NDArray[np.int64]]:
+            context.copy().run(check_stop)
+            counter = counters.get()
+            try:
+                return counter.count(partitions.read(part), partitions.size(part))
+            finally:
+                counters.put(counter)
+
+        # A few parts ahead of what DuckDB has taken, no more: results wait in memory.
+        numbers = iter(range(partitions.parts))
+        waiting = [pool.submit(counted, part) for part in islice(numbers, 2 * threads)]
+        while waiting:
+            found = waiting.pop(0).result()
+            waiting += [pool.submit(counted, part) for part in islice(numbers, 1)]
+            connection.register("found", found)
+            connection.execute(
+                "INSERT INTO counts"
+                " SELECT user_id, url, count, make_timestamp(last_viewed) FROM found"
+            )
+
+
+@dataclass(frozen=True)
+class _Extract:
+    """What is known of an extract's file when its page views are parted."""
+
+    path: Path
+    urls: NDArray[np.int32]
+    apart: NDArray[np.int64]
+
+
+def _jobs(
+    connection: duckdb.DuckDBPyConnection, parts: Sequence[Events]
+) -> Iterator[tuple[_Extract, int]]:
+    """The extracts, with the first row of each chunk."""
+    apart = _apart(parts)
+    found = connection.execute("SELECT file, url FROM places ORDER BY file, place").fetchnumpy()
+    starts = np.searchsorted(found["file"], np.arange(len(parts) + 1))
+    counts = dict(
+        connection.execute(
+            "SELECT file_index, count(*) FROM read_parquet($events) GROUP BY file_index",
+            {"events": [str(part.path) for part in parts]},
+        ).fetchall()
     )
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE spans AS {select}", parameters)
-    urls = {"urls": [str(part.urls) for part in parts]}
-    connection.execute(sql("urls"), urls)
-    connection.execute(sql("places"), urls)
-    connection.execute(sql("counts"), {"events": [str(part.path) for part in parts]})
+    for number, part in enumerate(parts):
+        extract = _Extract(
+            part.path, found["url"][starts[number] : starts[number + 1]], apart[number]
+        )
+        for first in range(0, counts.get(number, 0), _CHUNK_ROWS):
+            yield extract, first
 
 
-def _load_unwanted(connection: duckdb.DuckDBPyConnection, parts: list[Events]) -> None:
-    pairs = [(number, one) for number, part in enumerate(parts) for one in part.unwanted]
-    select, parameters = rows({"file": "INTEGER", "object": "INTEGER"}, pairs)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE unwanted AS {select}", parameters)
+def _apart(parts: Sequence[Events]) -> list[NDArray[np.int64]]:
+    """For each object of each extract what `Partitions.add` takes."""
+    wanted = {
+        (number, place): span
+        for number, part in enumerate(parts)
+        for place, span in enumerate(part.spans)
+        if span is not None and place not in part.unwanted
+    }
+    apart = dict(zip(wanted, alone(list(wanted.values())), strict=True))
+    return [
+        np.array(
+            [apart.get((number, place), UNWANTED) for place in range(len(part.spans))], np.int64
+        )
+        for number, part in enumerate(parts)
+    ]
+
+
+def _part(
+    connection: duckdb.DuckDBPyConnection, partitions: Partitions, extract: _Extract, first: int
+) -> None:
+    """Add a chunk of an extract's page views to the partitions."""
+    check_stop()
+    views = connection.execute(
+        "SELECT object, epoch_us(instant) AS instant, user_id, url"
+        " FROM read_parquet($path, file_row_number = true)"
+        " WHERE file_row_number >= $first AND file_row_number < $last",
+        {"path": str(extract.path), "first": first, "last": first + _CHUNK_ROWS},
+    ).fetchnumpy()
+    partitions.add(views, extract.urls, extract.apart)
+
+
+def _bounds(connection: duckdb.DuckDBPyConnection, parts: Sequence[Events]) -> NDArray[np.int64]:
+    """The first user of each part but the first, so that parts are about equal."""
+    events = {"events": [str(part.path) for part in parts]}
+    total = connection.execute("SELECT count(*) FROM read_parquet($events)", events).fetchone()
+    assert total is not None
+    wanted = total[0] // PART_VIEWS
+    if wanted == 0:
+        return np.empty(0, np.int64)
+    users = connection.execute(
+        "SELECT user_id FROM read_parquet($events)"
+        f" USING SAMPLE reservoir({_SAMPLE_ROWS} ROWS) REPEATABLE (1)",
+        events,
+    ).fetchnumpy()["user_id"]
+    users.sort()
+    return np.unique(users[np.arange(1, wanted + 1) * len(users) // (wanted + 1)])

@@ -25,7 +25,9 @@ class BucketResults:
         pages = self._client.get_paginator("list_objects_v2")
         with explained(self._bucket, "list the results storage"):
             return {
-                item["Key"][len(self._prefix) :]: Stored(item["Size"], item["LastModified"])
+                item["Key"][len(self._prefix) :]: Stored(
+                    item["Size"], item["LastModified"], item["ETag"].strip('"')
+                )
                 for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
                 for item in page.get("Contents", [])
             }

@@ -35,7 +35,8 @@ class FolderResults:
                     stat = path.stat()
                     modified = datetime.fromtimestamp(stat.st_mtime, timezone.utc)
                     if not path.name.startswith("."):
-                        found[name] = Stored(stat.st_size, modified)
+                        tag = f"{stat.st_ino}-{stat.st_mtime_ns}-{stat.st_size}"
+                        found[name] = Stored(stat.st_size, modified, tag)
                     elif modified < datetime.now(timezone.utc) - _PART_KEPT:
                         path.unlink(missing_ok=True)
         return found

@@ -8,10 +8,11 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Stored:
-    """Of a stored name: its bytes, and when it was last written."""
+    """Of a stored name: its bytes, when it was last written, and a tag that each write changes."""
 
     size: int
     modified: datetime
+    tag: str
 
 
 class ResultsStorage(Protocol):

@@ -1,5 +1,6 @@
 """The stage that parses new log objects, a part of them a task run."""
 
+import time
 from typing import Any
 
 from prefect import get_run_logger
@@ -7,7 +8,7 @@ from prefect import get_run_logger
 from blocks.load import load_environment
 from flows.errors import ListAgain
 from flows.logs.duck import duck
-from flows.logs.extract import extract
+from flows.logs.extract import Extractor
 from flows.logs.extracts import Scope, Unit, manifest_name
 from flows.tasks.caching import cached_task
 from flows.tasks.extracts import store_unit
@@ -15,6 +16,8 @@ from flows.tasks.healing import again
 from flows.tasks.listing import load_plan
 from flows.tasks.places import duck_settings, logs_of, results_of
 from flows.tasks.scratch import scratch_folder
+
+_TELL_SECONDS = 3
 
 
 @cached_task("extract-logs", 2, "Parses new log objects into Parquet in the results storage.")
@@ -37,29 +40,29 @@ def extract_logs(
     block = load_environment(environment)
     logs, storage = logs_of(block), results_of(block)
     scope = Scope(logs.bucket, block.log_environment)
-    done = {"objects": 0, "lines": 0}
+    done, told = {"objects": 0, "lines": 0}, time.monotonic()
     try:
         units = load_plan(storage, plan).parts[part]
         with scratch_folder() as scratch, duck(duck_settings(block, scratch, 1)) as connection:
+            extractor = Extractor(
+                connection, block.log_environment, scratch, block.max_expansion_ratio
+            )
             for number, unit in enumerate(units, 1):
                 name = manifest_name(scope, unit)
                 if Unit.from_bytes(name, storage.read(name)) is not None:
                     continue  # another run was faster
-                extracted = extract(
-                    connection,
-                    unit,
-                    lambda item: logs.opened(item.key, item.etag, item.size),
-                    block.log_environment,
-                    scratch,
-                    block.max_expansion_ratio,
+                extracted = extractor.extract(
+                    unit, lambda item: logs.opened(item.key, item.etag, item.size)
                 )
                 store_unit(storage, scope, extracted)
                 done["objects"] += len(unit)
                 done["lines"] += sum(counts.lines for counts in extracted.counts)
-                log.info(
-                    f"Part {part + 1}: {number} of {len(units)} units parsed "
-                    f"({done['objects']} objects, {done['lines']:,} lines)."
-                )
+                if number == len(units) or time.monotonic() - told > _TELL_SECONDS:
+                    told = time.monotonic()
+                    log.info(
+                        f"Part {part + 1}: {number} of {len(units)} units parsed "
+                        f"({done['objects']} objects, {done['lines']:,} lines)."
+                    )
     except ListAgain as reason:
         return again(reason, **done)
     return done

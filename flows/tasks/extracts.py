@@ -1,35 +1,50 @@
 """Units in results storage: found, read and written."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
 
 from flows.errors import ListAgain
+from flows.logs.catalog import catalog_as_bytes, catalog_from_bytes, catalog_name
 from flows.logs.extract import Extracted
 from flows.logs.extracts import Scope, StoredFile, Unit, describe
-from flows.storage.results import ResultsStorage
+from flows.storage.results import ResultsStorage, Stored
 from flows.tasks.scratch import keep_file, kept_file
 
 _AT_ONCE = 8
 
 
-def find_units(storage: ResultsStorage, names: Iterable[str]) -> tuple[list[Unit], list[str]]:
+def find_units(
+    storage: ResultsStorage, scope: Scope, stored: Mapping[str, Stored]
+) -> tuple[list[Unit], list[str]]:
     """The units that are whole, a manifest and each file that it names; the manifests of others.
+
+    Manifests that were written since the last run are read, and noted in the catalog.
 
     Args:
         storage: The results storage.
-        names: All that it holds of a scope's extracts.
+        scope: Of the extracts.
+        stored: All that the storage holds in the scope's folder.
     """
-    names = set(names)
-    manifests = sorted(name for name in names if name.endswith(".json"))
+    noted = catalog_from_bytes(storage.read(catalog_name(scope)))
+    manifests = {name: one.tag for name, one in sorted(stored.items()) if name.endswith(".json")}
+    known = {n: noted[n] for n, tag in manifests.items() if n in noted and noted[n][0] == tag}
+    new = {name: kept_file(name) for name in manifests if name not in known}
+
+    def read(name: str, kept: Path | None) -> tuple[str, Unit | None]:
+        document = storage.read(name) if kept is None else kept.read_bytes()
+        return name, Unit.from_bytes(name, document)
+
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        read = pool.map(lambda name: Unit.from_bytes(name, storage.read(name)), manifests)
-        units = [
-            unit
-            for unit in read
-            if unit is not None and all(file.name in names for file in unit.files)
-        ]
+        known |= {
+            name: (manifests[name], unit)
+            for name, unit in pool.map(read, new, new.values())
+            if unit is not None
+        }
+    if known != noted:
+        storage.write(catalog_name(scope), catalog_as_bytes(known))
+    units = [unit for _, unit in known.values() if all(file.name in stored for file in unit.files)]
     return units, sorted(set(manifests) - {unit.manifest for unit in units})
 
 
@@ -44,7 +59,10 @@ def store_unit(storage: ResultsStorage, scope: Scope, extracted: Extracted) -> U
         if file is not None and stored is not None:
             storage.upload(file, stored.name)
             keep_file(file, stored.name)
-    storage.write(unit.manifest, unit.as_bytes())
+    manifest = extracted.events.with_name("manifest.json")
+    manifest.write_bytes(unit.as_bytes())
+    storage.upload(manifest, unit.manifest)
+    keep_file(manifest, unit.manifest)
     return unit
 
 

@@ -16,11 +16,13 @@ from flows.tasks.extracts import find_units
 from flows.tasks.housekeeping import sweep
 from flows.tasks.places import logs_of, results_of, warehouse_of
 from flows.tasks.scratch import sweep_scratch
-from flows.warehouse.ledger import count_runs, next_listing, prepare
+from flows.warehouse.ledger import count_runs, find_latest, next_listing, prepare
 
 
 @cached_task("list-logs", 2, "Lists the logs and finds out which objects are new.")
-def list_logs(id: str, environment: str, published: dict[str, Any] | None) -> dict[str, Any]:
+def list_logs(
+    id: str, environment: str, flow: str, published: dict[str, Any] | None
+) -> dict[str, Any]:
     """List the logs, and store the plan of the run.
 
     Key: environment and id. Promise: while the id is published, the logs are not listed again.
@@ -42,6 +44,7 @@ def list_logs(id: str, environment: str, published: dict[str, Any] | None) -> di
     with warehouse_of(block) as warehouse:
         prepare(warehouse)
         runs = count_runs(warehouse)
+        latest = find_latest(warehouse, flow)
         listing = next_listing(warehouse)
     objects = [
         LogObject(kind, key, etag, size)
@@ -51,8 +54,8 @@ def list_logs(id: str, environment: str, published: dict[str, Any] | None) -> di
     ]
     check_listing(objects, f"s3://{logs.bucket}/{logs.prefix}")
     stored = storage.list(scope.folder)
-    units, damaged = find_units(storage, stored)
-    sweep(storage, stored, units)
+    units, damaged = find_units(storage, scope, stored)
+    sweep(storage, stored, units, latest)
     plan = make_plan(objects, index(units))
     healed = []
     for manifest in damaged:

@@ -53,8 +53,9 @@ def duck_settings(
     environment: Environment, scratch: Path, threads: int | None = None
 ) -> DuckSettings:
     """DuckDB's limits in this environment."""
+    spill = Path(environment.spill_folder) / scratch.name if environment.spill_folder else scratch
     return DuckSettings(
         memory_limit=environment.memory_limit,
         threads=threads or environment.threads,
-        spill=scratch / "spill",
+        spill=spill / "spill",
     )

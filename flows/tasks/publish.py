@@ -7,24 +7,23 @@ from typing import Any
 
 from prefect import get_run_logger
 
-from blocks.environment import Environment
 from blocks.load import load_environment
-from flows.logs.extracts import StoredFile, chosen_of
 from flows.logs.objects import KINDS
-from flows.logs.plan import Plan
 from flows.storage.results import ResultsStorage
 from flows.tasks.caching import cached_task, record_name
-from flows.tasks.extracts import fetch
 from flows.tasks.healing import listing_again
 from flows.tasks.listing import load_plan
+from flows.tasks.make_summary import make_summary
 from flows.tasks.places import results_of, warehouse_of
 from flows.tasks.scratch import scratch_folder
-from flows.tasks.summarise import find_objects, scope_of
+from flows.tasks.summaries import Summary, fetch_file
 from flows.warehouse.ledger import Listing, find_run
-from flows.warehouse.publish import Publication, publish
+from flows.warehouse.publish import Additions, BaseMoved, Publication, Whole, publish
 from flows.warehouse.tables import ACCOUNT
+from flows.warehouse.views_stream import ViewFiles
 
 _TASK, _VERSION = "publish", 2
+_MOST_BASES = 3
 
 
 @dataclass
@@ -83,35 +82,43 @@ def publish_table(
     block = load_environment(environment)
     storage = results_of(block)
     listed, made = stages["list_logs"], stages["summarise"]
+    # What others publish meanwhile is added to; in the end, all is compared.
+    bases = _MOST_BASES
     with scratch_folder() as scratch, warehouse_of(block) as warehouse:
-        rows = StoredFile(**made["table"])
-        table = fetch(storage, [(made["manifest"], rows)], scratch)[rows.name]
-        rejects = _fetch_rejects(storage, block, load_plan(storage, listed["plan"]), scratch)
-        done = publish(
-            warehouse,
-            Publication(
-                flow=flow,
-                id=id,
-                started_at=run.started_at,
-                listing=Listing(listed["listing"], datetime.fromisoformat(listed["listed_at"])),
-                fingerprint=listed["fingerprint"],
-                account={f"{kind}_{part}": made[kind][part] for kind in KINDS for part in ACCOUNT},
-                table=table,
-                rejects=rejects,
-                stages=stages,
-                summary={
-                    "id": id,
-                    "environment": environment,
-                    "fingerprint": listed["fingerprint"],
-                    **{kind: made[kind] for kind in KINDS},
-                    "objects_parsed": run.parsed,
-                    "objects_reused": max(0, listed["objects"] - run.parsed),
-                    "rows": made["rows"],
-                    "healed": run.healed,
-                },
-            ),
-            again=again,
-        )
+        while True:
+            content = _content(storage, made, scratch)
+            summary = {
+                "id": id,
+                "environment": environment,
+                "fingerprint": listed["fingerprint"],
+                **{kind: made[kind] for kind in KINDS},
+                "objects_parsed": run.parsed,
+                "objects_reused": max(0, listed["objects"] - run.parsed),
+                "healed": [*run.healed, *made["healed"]],
+            }
+            try:
+                done = publish(
+                    warehouse,
+                    Publication(
+                        flow=flow,
+                        id=id,
+                        started_at=run.started_at,
+                        listing=Listing(
+                            listed["listing"], datetime.fromisoformat(listed["listed_at"])
+                        ),
+                        fingerprint=listed["fingerprint"],
+                        account={f"{k}_{part}": made[k][part] for k in KINDS for part in ACCOUNT},
+                        content=content,
+                        stages={**stages, "summarise": made},
+                        summary=summary,
+                    ),
+                    again=again,
+                )
+                break
+            except BaseMoved as moved:
+                bases -= 1
+                plan = load_plan(storage, listed["plan"])
+                made = make_summary(block, storage, plan, moved.base if bases else None)
     get_run_logger().info(
         f"Published: {done.summary['rows']:,} rows, of which {done.summary['rows_written']:,} were "
         "written."
@@ -119,19 +126,17 @@ def publish_table(
     return done.summary
 
 
-def _fetch_rejects(
-    storage: ResultsStorage, block: Environment, plan: Plan, scratch: Path
-) -> list[tuple[Path, list[str] | None]]:
-    """The files of rejects of the plan's objects, each with the keys that count (None: all)."""
-    rejects = []
-    for objects in find_objects(storage, scope_of(block), plan).values():
-        units = [unit for unit in chosen_of(objects.values()).values() if unit[0].rejects]
-        paths = fetch(
-            storage, [(unit.manifest, unit.rejects) for unit, _ in units if unit.rejects], scratch
-        )
-        for unit, unwanted in units:
-            used = [o.key for n, o in enumerate(unit.objects) if n not in unwanted]
-            keys = used if unwanted else None
-            if unit.rejects is not None:
-                rejects.append((paths[unit.rejects.name], keys))
-    return rejects
+def _content(storage: ResultsStorage, made: Summary, scratch: Path) -> Whole | Additions:
+    """What is to be published of a summary, its files fetched."""
+
+    views = None
+    # Where nothing is added, each user's latest update is not needed either.
+    if made["rows"] is not None:
+        files = [fetch_file(storage, made, part, scratch) for part in ("rows", "urls", "latest")]
+        views = ViewFiles(*(file for file in files if file is not None))
+    rejects = fetch_file(storage, made, "rejects", scratch)
+    if made["base"] is not None:
+        emails = fetch_file(storage, made, "emails", scratch)
+        return Additions(made["base"], views, emails, rejects)
+    assert views is not None
+    return Whole(views, made["count"], rejects)

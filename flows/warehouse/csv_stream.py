@@ -1,42 +1,30 @@
 """Rows of Parquet files as CSV, handed on while they are made."""
 
-import os
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any, BinaryIO
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO
 
 import duckdb
 
-_LIMITS: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "256MB", "threads": 2}
+from flows.warehouse.stream import LIMITS, streamed
 
 
-@contextmanager
-def csv_stream(query: str, parameters: Mapping[str, Any]) -> Iterator[BinaryIO]:
-    """A stream of a query's rows as PostgreSQL's COPY reads them: NULL is nothing, text is quoted.
-
-    The rows are whole only when the context has ended without an error.
+def csv_stream(path: Path, columns: Sequence[str]) -> AbstractContextManager[BinaryIO]:
+    """A Parquet file's rows as PostgreSQL's COPY reads them: NULL is nothing, text is quoted.
 
     Args:
-        query: DuckDB's SQL.
-        parameters: Its named parameters.
+        path: The Parquet file.
+        columns: The columns, in this order.
     """
-    reading, writing = os.pipe()
+    names = ", ".join(f'"{column}"' for column in columns)
 
-    def make() -> None:
-        try:
-            with duckdb.connect(":memory:", config=_LIMITS) as connection:
-                connection.execute(
-                    f"COPY ({query}) TO '/dev/fd/{writing}'"
-                    " (FORMAT csv, HEADER false, FORCE_QUOTE *, USE_TMP_FILE false)",
-                    dict(parameters),
-                )
-        finally:
-            os.close(writing)
+    def make(stream: BinaryIO) -> None:
+        with duckdb.connect(":memory:", config=LIMITS) as connection:
+            connection.execute(
+                f"COPY (SELECT {names} FROM read_parquet($path)) TO '/dev/fd/{stream.fileno()}'"
+                " (FORMAT csv, HEADER false, FORCE_QUOTE *, USE_TMP_FILE false)",
+                {"path": str(path)},
+            )
 
-    with ThreadPoolExecutor(1) as pool:
-        made = pool.submit(make)
-        # Closed before the pool is waited for: or the rows that nobody reads any more would wait.
-        with open(reading, "rb") as stream:
-            yield stream
-        made.result()
+    return streamed(make)

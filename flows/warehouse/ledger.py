@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, inspect, select
+from sqlalchemy import ColumnElement, Connection, Select, func, inspect, literal_column, select
 from sqlalchemy.schema import CreateSchema
 
 from flows.errors import WarehouseError
@@ -15,11 +15,21 @@ from flows.warehouse.warehouse import LOCK_CLASS, Warehouse
 
 @dataclass(frozen=True)
 class PublishedRun:
-    """A row of the ledger: its listing, the summary that the run returned, each stage's result."""
+    """A row of the ledger.
+
+    Attributes:
+        listing: The place of its listing in the order of listings.
+        fingerprint: Of its inputs.
+        summary: What the run returned.
+        stages: Each stage's result.
+        transaction: That wrote the row.
+    """
 
     listing: int
+    fingerprint: str
     summary: dict[str, Any]
     stages: dict[str, Any]
+    transaction: int
 
 
 @dataclass(frozen=True)
@@ -82,13 +92,34 @@ def find_run(warehouse: Warehouse, flow: str, id: str) -> PublishedRun | None:
 
 def read_run(connection: Connection, tables: Tables, flow: str, id: str) -> PublishedRun | None:
     """As `find_run`, within a transaction."""
+    row = connection.execute(
+        _published(tables, flow).where(tables.pipeline_runs.c.id == id)
+    ).first()
+    return None if row is None else PublishedRun(*row)
+
+
+def find_latest(warehouse: Warehouse, flow: str) -> PublishedRun | None:
+    """The run that the table is from: of those that were not overtaken, the last that listed."""
+    return warehouse.transaction(lambda connection: read_latest(connection, warehouse.tables, flow))
+
+
+def read_latest(connection: Connection, tables: Tables, flow: str) -> PublishedRun | None:
+    """As `find_latest`, within a transaction."""
     runs = tables.pipeline_runs
     row = connection.execute(
-        select(runs.c.listing, runs.c.summary, runs.c.stages).where(
-            runs.c.flow == flow, runs.c.id == id
-        )
-    ).one_or_none()
-    return None if row is None else PublishedRun(row.listing, row.summary, row.stages)
+        _published(tables, flow)
+        .where(runs.c.overtaken.is_(False))
+        .order_by(runs.c.listing.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else PublishedRun(*row)
+
+
+def _published(tables: Tables, flow: str) -> Select[Any]:
+    runs = tables.pipeline_runs
+    transaction: ColumnElement[int] = literal_column("xmin::text::bigint")
+    columns = (runs.c.listing, runs.c.fingerprint, runs.c.summary, runs.c.stages, transaction)
+    return select(*columns).where(runs.c.flow == flow)
 
 
 def count_runs(warehouse: Warehouse) -> int:

@@ -3,18 +3,65 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from flows.warehouse.csv_stream import csv_stream
-from flows.warehouse.ledger import Listing, PublishedRun, lock_environment, read_run
-from flows.warehouse.replace import Source, replace_rows
+from flows.warehouse.add import add_rows, add_views
+from flows.warehouse.ledger import (
+    Listing,
+    PublishedRun,
+    lock_environment,
+    read_latest,
+    read_run,
+)
+from flows.warehouse.replace import replace_rows
 from flows.warehouse.tables import Tables
+from flows.warehouse.trust import (
+    Found,
+    find_rows,
+    is_as_left,
+    note_rows,
+    noted_rows,
+    this_transaction,
+)
+from flows.warehouse.views_stream import ViewFiles
 from flows.warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Whole:
+    """All that the tables are to hold.
+
+    Attributes:
+        table: Rows of user_page_views.
+        rows: How many rows that has.
+        rejects: Parquet file of object_key, line_number, reason, line (None: there are none).
+    """
+
+    table: ViewFiles
+    rows: int
+    rejects: Path | None
+
+
+@dataclass(frozen=True)
+class Additions:
+    """What is to be added to the tables of another run.
+
+    Attributes:
+        base: The place of that run's listing.
+        rows: Rows of user_page_views: what is added to the count, and the email that holds now
+            (None: nothing).
+        emails: Parquet file of user_id, email: the emails that have changed (None: none has).
+        rejects: Parquet file of object_key, line_number, reason, line (None: there are none).
+    """
+
+    base: int
+    rows: ViewFiles | None
+    emails: Path | None
+    rejects: Path | None
 
 
 @dataclass(frozen=True)
@@ -28,9 +75,7 @@ class Publication:
         listing: The place of the run's listing in the order of listings.
         fingerprint: The hash of the run's inputs.
         account: Columns of section 5 by name.
-        table: Parquet file of user_id, email, url, count, last_viewed.
-        rejects: Parquet files of object_key, line_number, reason, line.
-        reject_keys: The keys whose rejects count, by place in `rejects` (None: all of a file's).
+        content: For the tables.
         stages: Each stage's result, kept in the ledger.
         summary: What the run returns, but for what only publishing can tell.
     """
@@ -41,10 +86,22 @@ class Publication:
     listing: Listing
     fingerprint: str
     account: Mapping[str, int]
-    table: Path
-    rejects: list[tuple[Path, list[str] | None]]
+    content: Whole | Additions
     stages: Mapping[str, Any]
     summary: Mapping[str, Any]
+
+
+class BaseMoved(Exception):
+    """The tables are not those that additions were made for.
+
+    Attributes:
+        base: The run whose tables they are instead (None: another hand has changed them, or a later
+            listing is published: nothing can be added).
+    """
+
+    def __init__(self, base: PublishedRun | None) -> None:
+        super().__init__()
+        self.base = base
 
 
 def publish(warehouse: Warehouse, publication: Publication, *, again: bool) -> PublishedRun:
@@ -59,13 +116,10 @@ def publish(warehouse: Warehouse, publication: Publication, *, again: bool) -> P
         warehouse: The environment's database.
         publication: What to publish.
         again: Publish although the id has a row already (a refresh).
+
+    Raises:
+        BaseMoved: There are additions, but not to these tables. Nothing was published.
     """
-    incoming = partial(
-        csv_stream,
-        "SELECT user_id, email, url, count, last_viewed FROM read_parquet($path)",
-        {"path": str(publication.table)},
-    )
-    rejects = _rejects(publication.rejects)
     tables = warehouse.tables
 
     def work(connection: Connection) -> PublishedRun:
@@ -75,31 +129,60 @@ def publish(warehouse: Warehouse, publication: Publication, *, again: bool) -> P
         # row of a later one: another refresh of the id was faster, and its row is the newer truth.
         if done is not None and (not again or done.listing >= publication.listing.number):
             return done
-        overtaken = _is_overtaken(connection, tables, publication)
-        written = 0
-        if not overtaken:
-            written = replace_rows(connection, tables.user_page_views, incoming)
-            replace_rows(connection, tables.rejected_records, rejects)
+        latest = read_latest(connection, tables, publication.flow)
+        overtaken = latest is not None and latest.listing > publication.listing.number
+        found = find_rows(connection, tables)
+        content = publication.content
+        if isinstance(content, Additions):
+            intact = latest is not None and is_as_left(connection, tables, latest, found)
+            if latest is None or overtaken or not intact or latest.listing != content.base:
+                raise BaseMoved(latest if intact and not overtaken else None)
+            written = _add(connection, tables, content, latest, found)
+        elif overtaken:
+            written = Written(content.rows, 0, {})
+        else:
+            written = _replace(connection, tables, content, found)
         return _note(connection, tables, publication, written, overtaken)
 
     return warehouse.transaction(work)
 
 
-def _is_overtaken(connection: Connection, tables: Tables, publication: Publication) -> bool:
-    runs = tables.pipeline_runs
-    latest = connection.scalar(
-        select(func.max(runs.c.listing)).where(
-            runs.c.flow == publication.flow, runs.c.overtaken.is_(False)
-        )
-    )
-    return latest is not None and latest > publication.listing.number
+@dataclass(frozen=True)
+class Written:
+    """What became of the tables: rows there are, rows written, and what trust.py notes of them."""
+
+    rows: int
+    rows_written: int
+    noted: Mapping[str, Any]
+
+
+def _replace(connection: Connection, tables: Tables, content: Whole, found: Found) -> Written:
+    views = replace_rows(connection, tables.user_page_views, content.table)
+    rejects = replace_rows(connection, tables.rejected_records, content.rejects)
+    rows = {"user_page_views": views.rows, "rejected_records": rejects.rows}
+    return Written(views.rows, views.written, note_rows(connection, tables, rows, found))
+
+
+def _add(
+    connection: Connection, tables: Tables, content: Additions, base: PublishedRun, found: Found
+) -> Written:
+    before = noted_rows(base)
+    left_by = list(found["user_page_views"])
+    views = add_views(connection, tables.user_page_views, content.rows, content.emails, left_by)
+    rejects = add_rows(connection, tables.rejected_records, content.rejects)
+    rows = {
+        "user_page_views": before["user_page_views"] + views.inserted,
+        "rejected_records": before["rejected_records"] + rejects,
+    }
+    noted = note_rows(connection, tables, rows, found)
+    return Written(rows["user_page_views"], views.written, noted)
 
 
 def _note(
     connection: Connection,
     tables: Tables,
     publication: Publication,
-    rows_written: int,
+    written: Written,
     overtaken: bool,
 ) -> PublishedRun:
     published_at = connection.execute(select(func.clock_timestamp())).scalar_one()
@@ -107,10 +190,12 @@ def _note(
         **publication.summary,
         "listed_at": publication.listing.at.isoformat(),
         "published_at": published_at.isoformat(),
-        "rows_written": rows_written,
+        "rows": written.rows,
+        "rows_written": written.rows_written,
         "seconds": round((datetime.now(timezone.utc) - publication.started_at).total_seconds(), 3),
         "overtaken": overtaken,
     }
+    stages = {**publication.stages, "tables": dict(written.noted)}
     row = {
         "flow": publication.flow,
         "id": publication.id,
@@ -121,7 +206,7 @@ def _note(
         "fingerprint": publication.fingerprint,
         "overtaken": overtaken,
         "summary": summary,
-        "stages": dict(publication.stages),
+        "stages": stages,
         **publication.account,
     }
     statement = insert(tables.pipeline_runs).values(row)
@@ -131,22 +216,10 @@ def _note(
             set_={name: value for name, value in row.items() if name not in ("flow", "id")},
         )
     )
-    return PublishedRun(publication.listing.number, summary, dict(publication.stages))
-
-
-def _rejects(parts: list[tuple[Path, list[str] | None]]) -> Source | None:
-    if not parts:
-        return None
-    chosen = [(str(path), key) for path, keys in parts for key in keys or ()]
-    return partial(
-        csv_stream,
-        "SELECT object_key, line_number, reason, line"
-        " FROM read_parquet($paths, filename = true) AS rejects"
-        " WHERE list_contains($whole, filename)"
-        " OR list_contains($chosen, {'filename': filename, 'object_key': object_key})",
-        {
-            "paths": [str(path) for path, _ in parts],
-            "whole": [str(path) for path, keys in parts if keys is None],
-            "chosen": [{"filename": path, "object_key": key} for path, key in chosen],
-        },
+    return PublishedRun(
+        publication.listing.number,
+        publication.fingerprint,
+        summary,
+        stages,
+        this_transaction(connection),
     )

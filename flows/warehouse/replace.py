@@ -1,50 +1,43 @@
 """A table made to hold exactly the rows of a source, by writing only those that differ."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import BinaryIO, cast
+from dataclasses import dataclass
 
-import psycopg2
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import Connection, Table, inspect
 from sqlalchemy.schema import AddConstraint, CreateTable
 
+from flows.warehouse.copy import Source, copy_rows, cursor_of, identifier_of, stage_rows
 from flows.warehouse.shape import check_shape
 
-Source = Callable[[], AbstractContextManager[BinaryIO]]
-"""Opens a stream of rows as CSV, in the order of the table's columns."""
+
+@dataclass(frozen=True)
+class Replaced:
+    """How many rows the table has now, and how many of them were written, or deleted."""
+
+    rows: int
+    written: int
 
 
-def replace_rows(connection: Connection, table: Table, source: Source | None) -> int:
-    """Make the table hold exactly the rows of a source; return how many rows were written."""
-    cursor = cast(Cursor, connection.connection.cursor())
-    target = sql.Identifier(*([table.schema] if table.schema else []), table.name)
+def replace_rows(connection: Connection, table: Table, source: Source | None) -> Replaced:
+    """Make the table hold exactly the rows of a source (None: no row)."""
+    cursor, target = cursor_of(connection), identifier_of(table)
     names = [column.name for column in table.columns]
-    columns = sql.SQL(", ").join(map(sql.Identifier, names))
     if not inspect(connection).has_table(table.name, schema=table.schema):
         # On the first load the key is built once, after the rows: AddConstraint takes it out of
         # CREATE TABLE.
         add_key = AddConstraint(table.primary_key)
         connection.execute(CreateTable(table))
-        written = _copy(cursor, target, columns, source)
+        rows = copy_rows(cursor, target, names, source)
         connection.execute(add_key)
-        return written
+        return Replaced(rows, rows)
     check_shape(connection, table)
-    staging = sql.Identifier(f"incoming_{table.name}")
-    cursor.execute(
-        sql.SQL("CREATE TEMP TABLE {staging} (LIKE {target}) ON COMMIT DROP").format(
-            staging=staging, target=target
-        )
-    )
-    _copy(cursor, staging, columns, source)
-    cursor.execute(sql.SQL("ANALYZE {}").format(staging))
+    staging, rows = stage_rows(cursor, table, names, source, f"incoming_{table.name}")
     keys = [column.name for column in table.primary_key]
     values = [name for name in names if name not in keys]
     parts = {
         "target": target,
         "staging": staging,
-        "columns": columns,
+        "columns": sql.SQL(", ").join(map(sql.Identifier, names)),
         "keys": sql.SQL(", ").join(map(sql.Identifier, keys)),
         "same_key": _all_equal("old", "new", keys),
         "old_values": _qualified("old", values),
@@ -70,24 +63,7 @@ def replace_rows(connection: Connection, table: Table, source: Source | None) ->
             " ON CONFLICT ({keys}) DO UPDATE SET {updates}"
         ).format(**parts)
     )
-    return written + cursor.rowcount
-
-
-def _copy(
-    cursor: Cursor, target: sql.Identifier, columns: sql.Composed, source: Source | None
-) -> int:
-    if source is None:
-        return 0
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(target, columns)
-    with source() as stream:
-        try:
-            cursor.copy_expert(statement, stream, size=2**20)
-        except SystemError as error:
-            # So psycopg2 2.9 says that the server ended the COPY before its end.
-            if isinstance(error.__cause__, psycopg2.Error):
-                raise error.__cause__ from None
-            raise
-    return cursor.rowcount
+    return Replaced(rows, written + cursor.rowcount)
 
 
 def _qualified(alias: str, names: list[str]) -> sql.Composed:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from tests.benchmarks.cases import CASES, Bench
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.cases import CASES
 from tests.benchmarks.site import running
 from tests.benchmarks.sizes import SIZES
 

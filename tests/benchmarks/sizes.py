@@ -14,6 +14,7 @@ class Size:
         objects: Objects of page views a day.
         few_days, many_days: Two histories, to see how a daily run grows with them.
         times: How often the days are repeated, to see how memory grows with them.
+        small_objects: How many objects of 100 lines.
     """
 
     days: int
@@ -23,10 +24,15 @@ class Size:
     few_days: int
     many_days: int
     times: int
+    small_objects: int
 
 
 SIZES = {
-    "full": Size(30, 1_050_000, 20_000, 4, few_days=10, many_days=120, times=10),
-    "medium": Size(5, 1_050_000, 20_000, 4, few_days=2, many_days=24, times=2),
-    "small": Size(5, 105_000, 2_000, 4, few_days=2, many_days=10, times=2),
+    "full": Size(
+        30, 1_050_000, 20_000, 4, few_days=10, many_days=120, times=10, small_objects=10_000
+    ),
+    "medium": Size(
+        5, 1_050_000, 20_000, 4, few_days=2, many_days=24, times=4, small_objects=10_000
+    ),
+    "small": Size(5, 105_000, 2_000, 4, few_days=2, many_days=10, times=2, small_objects=500),
 }

@@ -6,12 +6,12 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import psutil
 
-from tests.benchmarks.site import ROOT
-
+ROOT = Path(__file__).parents[2]
 _EVERY_SECONDS = 0.05
 
 

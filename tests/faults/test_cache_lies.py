@@ -1,6 +1,7 @@
 """The cache lies, the database was restored: a rerun heals the table, and says what it healed."""
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -96,6 +97,9 @@ def test_damaged_rejects_are_found_and_made_again_within_the_run(world: World, h
     world.run("one")
     [name] = rejects(world)
     assert damage(world, name, "", how) == 1
+    # So that they are needed: neither the table nor a summary has them any more.
+    world.execute("DELETE FROM rejected_records")
+    world.empty("RESULTS", "summaries/")
     summary = world.run("two")
     assert summary.healed
     found = world.execute("SELECT object_key, line_number, reason, line FROM rejected_records")
@@ -116,14 +120,43 @@ def test_a_damaged_summary_is_found_and_made_again_within_the_run(
     world: World, ends: str, how: Damage
 ) -> None:
     objects = fill(world, FIRST)
-    world.run("one")
-    assert damage(world, "summaries/", ends, how) == 1
+    first = world.run("one")
+    # Rows, URLs and latest updates; the rejects are spared.
+    assert damage(world, "summaries/", ends, how) == (3 if ends == ".parquet" else 1)
+    # So that all of it is needed again.
+    world.execute("DELETE FROM user_page_views")
     summary = world.run("two")
     assert world.rows() == model(objects).rows
     assert_account(summary, model(objects))
     # The description of a summary is made again from the extracts without a word.
     assert bool(summary.healed) == (ends == ".parquet")
-    assert (summary.objects_parsed, summary.rows_written) == (0, 0)
+    assert (summary.objects_parsed, summary.rows_written) == (0, first.rows)
+
+
+@pytest.mark.parametrize("how", [flip, *(pytest.param(how, marks=LONG) for how in (cut, gone))])
+def test_latest_updates_that_are_damaged_are_found_and_all_is_counted_anew(
+    world: World, how: Damage
+) -> None:
+    objects = fill(world, FIRST)
+    world.run("one")
+    assert damage(world, "summaries/", ".parquet", how) == 3
+    objects |= fill(world, SECOND)
+    summary = world.run("two")
+    assert world.rows() == model(objects).rows
+    assert_account(summary, model(objects))
+    assert (summary.objects_parsed, len(summary.healed)) == (2, 1)
+    assert world.run("three").healed == []
+
+
+@pytest.mark.parametrize("how", [flip, gone])
+def test_a_damaged_catalog_is_made_again_without_a_word(world: World, how: Damage) -> None:
+    objects = fill(world, FIRST)
+    world.run("one")
+    assert damage(world, "catalogs/", ".json", how) == 1
+    objects |= fill(world, SECOND)
+    summary = world.run("two")
+    assert world.rows() == model(objects).rows
+    assert (summary.objects_parsed, summary.healed) == (2, [])
 
 
 def test_an_emptied_results_storage_is_filled_again_and_the_run_says_so(world: World) -> None:
@@ -160,7 +193,7 @@ def test_records_of_an_older_version_of_a_task_are_ignored(world: World) -> None
     first = world.run("one")
     bucket = world.settings["RESULTS_BUCKET"]
     for name, body in world.stored("records/").items():
-        older = name.replace("/v2/", "/v1/")
+        older = re.sub(r"/v[23]/", "/v1/", name)
         assert older != name
         forged = body.replace(b"rows", b"sows")
         world.services.s3.put_object(Bucket=bucket, Key=older, Body=forged)

@@ -57,7 +57,7 @@ CUTS = {
     "at the first row of the copy": lambda: at("before d"),
     "at the end of the copy": lambda: at("before c"),
     "after the copy": lambda: at("after c"),
-    "at a deletion": lambda: at("before Q DELETE"),
+    "at an update": lambda: at("before Q UPDATE"),
     "after an insertion": lambda: at("after Q INSERT"),
     "before the commit": lambda: at("before Q COMMIT", after=COPY),
     "after the commit": lambda: at("after Q COMMIT", after=COPY),
@@ -69,7 +69,7 @@ OTHER_CUTS = (
     "before the copy",
     "at the first row of the copy",
     "after the copy",
-    "at a deletion",
+    "at an update",
     "after an insertion",
 )
 
@@ -99,6 +99,21 @@ def test_a_cut_connection_is_outlasted_and_the_run_is_published_once(
     assert summary.rows_written == 3
     assert seen.world.run(summary.id) == summary
     assert seen.world.execute("SELECT count(*) FROM pipeline_runs") == [(1 if refresh else 2,)]
+    assert seen.leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("start", ["before Q DELETE", "after Q DELETE", "after Q INSERT INTO"])
+def test_a_connection_that_is_cut_while_all_is_compared_is_outlasted(
+    seen: Watched, no_waiting: None, tmp_path: Path, start: str
+) -> None:
+    published_first(seen)
+    # What somebody has changed leads to a comparison of the whole table.
+    seen.world.execute("UPDATE user_page_views SET count = 77")
+    seen.start(at(start))
+    with scratch_in(tmp_path):
+        seen.world.run("two")
+    assert sum(event.startswith("before Q DELETE") for event in seen.events) > 2
+    assert seen.world.rows() == EXPECTED.rows
     assert seen.leftovers(tmp_path) == []
 
 
@@ -284,6 +299,10 @@ def test_a_deadlock_in_which_the_run_loses_is_outlasted(
     seen: Watched, no_waiting: None, tmp_path: Path
 ) -> None:
     published_first(seen)
+    # A line that is rejected, so that both tables are written to.
+    more = {"PageViews/3.jsonl": "{bad\n" + view(1, "/a/") * 40}
+    expected = model({key: body.encode() for key, body in {**FIRST, **SECOND, **more}.items()})
+    fill(seen.world, more)
     with session(seen.world) as other, in_background(lambda: seen.world.run("two")) as run:
         cursor = other.cursor()
         # The one whose time is up first finds the deadlock, and loses.
@@ -294,7 +313,7 @@ def test_a_deadlock_in_which_the_run_loses_is_outlasted(
         other.rollback()
         run.result()
     assert sum(event.startswith(COPY) for event in seen.events) > 4
-    assert seen.world.rows() == EXPECTED.rows
+    assert seen.world.rows() == expected.rows
     assert seen.leftovers(tmp_path) == []
 
 

@@ -15,7 +15,7 @@ import zstandard
 from flows.errors import LogsError
 from flows.logs import streams
 from flows.logs.duck import DuckSettings, duck
-from flows.logs.extract import extract
+from flows.logs.extract import Extractor
 from flows.logs.objects import LogObject, fingerprint, is_log, pack
 from flows.logs.timestamps import read_timestamp
 from tests.support.grammar import LINES
@@ -55,7 +55,7 @@ def test_equal_objects_give_equal_files_byte_for_byte(tmp_path: Path) -> None:
         folder.mkdir()
         item = LogObject("page_views", "PageViews/x", "etag", len(data))
         with duck(DuckSettings(threads=1)) as connection:
-            done = extract(connection, [item], opened, "production", folder)
+            done = Extractor(connection, "production", folder).extract([item], opened)
         assert done.rejects is not None
         found.add((done.events.read_bytes(), done.rejects.read_bytes()))
     assert len(found) == 1

@@ -19,7 +19,7 @@ import duckdb
 
 from flows.errors import LogsError
 from flows.logs.duck import DuckSettings, duck
-from flows.logs.extract import extract
+from flows.logs.extract import Extractor
 from flows.logs.objects import LogObject
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,7 @@ def _main(kind: str, key: str, file: Path) -> Measured:
         item = LogObject(kind, key, "etag", file.stat().st_size)
         try:
             with duck(settings) as connection:
-                done = extract(connection, [item], opened, "production", Path(folder))
+                done = Extractor(connection, "production", Path(folder)).extract([item], opened)
         except LogsError as found:
             error = str(found)
         else:

@@ -7,9 +7,10 @@ from pathlib import Path
 import duckdb
 from sqlalchemy import Engine, text
 
-from flows.warehouse.ledger import Listing, PublishedRun, next_listing, prepare
-from flows.warehouse.publish import Publication, publish
+from flows.warehouse.ledger import Listing, PublishedRun, find_latest, next_listing, prepare
+from flows.warehouse.publish import Additions, Publication, Whole, publish
 from flows.warehouse.tables import ACCOUNT, Tables
+from flows.warehouse.views_stream import ViewFiles
 from flows.warehouse.warehouse import Warehouse
 
 _numbers = itertools.count(1)
@@ -28,22 +29,20 @@ class Publisher:
     def listing(self) -> Listing:
         return next_listing(self.warehouse)
 
+    def latest(self) -> PublishedRun:
+        run = find_latest(self.warehouse, "flow")
+        assert run is not None
+        return run
+
     def publish(
         self, id: str, listing: Listing, rows: list[Row], *, again: bool = False
     ) -> PublishedRun:
-        table = self.folder / f"{id}.parquet"
-        with duckdb.connect() as connection:
-            connection.execute(
-                "CREATE TABLE t (user_id BIGINT, email VARCHAR, url VARCHAR, count BIGINT,"
-                " last_viewed TIMESTAMP)"
-            )
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            connection.execute(
-                "INSERT INTO t SELECT unnest(?::BIGINT[]), unnest(?::VARCHAR[]),"
-                " unnest(?::VARCHAR[]), unnest(?::BIGINT[]), unnest(?::TIMESTAMP[])",
-                columns,
-            )
-            connection.table("t").write_parquet(str(table))
+        whole = Whole(write_views(self.folder, rows), len(rows), None)
+        return self.publish_content(id, listing, whole, again=again)
+
+    def publish_content(
+        self, id: str, listing: Listing, content: Whole | Additions, *, again: bool = False
+    ) -> PublishedRun:
         publication = Publication(
             flow="flow",
             id=id,
@@ -51,15 +50,42 @@ class Publisher:
             listing=listing,
             fingerprint="f",
             account={f"{k}_{part}": 0 for k in ("page_views", "user_updates") for part in ACCOUNT},
-            table=table,
-            rejects=[],
-            stages={},
+            content=content,
+            stages={"list_logs": {}, "summarise": {}},
             summary={"id": id},
         )
         return publish(self.warehouse, publication, again=again)
 
     def rows(self) -> list[tuple[object, ...]]:
         schema = self.tables.metadata.schema
-        query = f"SELECT user_id, email, url, count FROM {schema}.user_page_views ORDER BY 1, 3"
+        query = (
+            f"SELECT user_id, email, url, count FROM {schema}.user_page_views"
+            ' ORDER BY user_id, url COLLATE "C"'
+        )
         with self.engine.connect() as connection:
             return [tuple(row) for row in connection.execute(text(query))]
+
+
+def write_views(folder: Path, rows: list[Row]) -> ViewFiles:
+    """Write rows as they are to be published."""
+    names = iter(range(3))
+    urls = sorted({row[2] for row in rows})
+    tables = (
+        (
+            "user_id BIGINT, url INTEGER, count BIGINT, last_viewed TIMESTAMP",
+            [(user, urls.index(url) + 1, count, at) for user, _, url, count, at in sorted(rows)],
+        ),
+        ("number INTEGER, url VARCHAR", list(enumerate(urls, 1))),
+        ("user_id BIGINT, email VARCHAR", sorted({(row[0], row[1] or "") for row in rows})),
+    )
+    files = []
+    with duckdb.connect() as connection:
+        for columns, values in tables:
+            name = f"t{next(names)}"
+            connection.execute(f"CREATE TABLE {name} ({columns})")
+            marks = ", ".join("?" * (columns.count(",") + 1))
+            if values:
+                connection.executemany(f"INSERT INTO {name} VALUES ({marks})", values)
+            files.append(folder / f"{next(_numbers)}.parquet")
+            connection.table(name).write_parquet(str(files[-1]))
+    return ViewFiles(*files)

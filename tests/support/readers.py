@@ -15,7 +15,7 @@ import duckdb
 
 from flows.logs.counts import Counts
 from flows.logs.duck import DuckSettings, duck
-from flows.logs.extract import extract
+from flows.logs.extract import Extractor
 from flows.logs.objects import LogObject
 from tests.support.model import PageView, UserUpdate, judge_object, tally
 
@@ -51,7 +51,7 @@ def extract_bodies(kind: str, bodies: dict[str, bytes]) -> dict[str, Read]:
         yield io.BytesIO(bodies[item.key])
 
     with TemporaryDirectory() as folder, duck(DuckSettings(threads=1)) as own:
-        done = extract(own, objects, opened, "production", Path(folder))
+        done = Extractor(own, "production", Path(folder)).extract(objects, opened)
         rejects: dict[str, Rejects] = {item.key: [] for item in objects}
         events: list[list[Event]] = [[] for _ in objects]
         with duckdb.connect() as connection:

@@ -1,4 +1,4 @@
--- Each user's latest email (NULL: none), and the number of the user's distinct updates.
+-- Each user's latest update, and the number of the user's distinct ones.
 -- $events: files of events of user updates. Text compares by its UTF-8 bytes, which is the order of
 -- code points.
 CREATE TEMP TABLE emails AS
@@ -9,9 +9,6 @@ WITH updates AS (
     )
     ANTI JOIN unwanted USING (file, object)
 )
-SELECT
-    user_id,
-    nullif(arg_max(email, (instant, email, name)), '') AS email,
-    count(*) AS updates
+SELECT user_id, max({instant: instant, email: email, name: name}) AS latest, count(*) AS updates
 FROM updates
 GROUP BY user_id;

@@ -1,6 +1,3 @@
--- The table's rows.
-SELECT user_id, email, urls.url, count, last_viewed
-FROM counts
-JOIN urls ON urls.number = counts.url
-LEFT JOIN emails USING (user_id)
-ORDER BY user_id, counts.url;
+-- The table's rows; url is a number of `urls`. Sorted by user_id and url, for so they were counted.
+SELECT user_id, url, count, last_viewed
+FROM counts;

@@ -1,4 +1,4 @@
-"""Functions compiled to machine code, for what looks at each byte of the logs.
+"""Functions compiled to machine code, for what looks at each byte of the logs or of the rows.
 
 Python takes a thousand times as long for a byte, and DuckDB's JSON functions, made strict, three
 times as long for a line (docs/performance.md). What is compiled is cached beside the source where
@@ -29,13 +29,20 @@ class _Cache(FunctionCache):
     """
 
     def _index_key(self, *arguments: Any) -> tuple[Any, ...]:
-        return (*super()._index_key(*arguments), _sources())  # type: ignore[no-untyped-call]
+        package = self._py_func.__module__.rpartition(".")[0]
+        return (*super()._index_key(*arguments), _sources(package))  # type: ignore[no-untyped-call]
 
 
 @cache
-def _sources() -> str:
-    folder = files("flows.logs")
-    content = [file.read_bytes() for file in folder.iterdir() if file.name.endswith(".py")]
+def _sources(package: str) -> str:
+    """A hash of all modules that a package's compiled functions can be made of."""
+    folders = {files("flows"), files(package)}
+    content = [
+        file.read_bytes()
+        for folder in folders
+        for file in folder.iterdir()
+        if file.name.endswith(".py")
+    ]
     return hashlib.sha256(b"".join(sorted(content))).hexdigest()
 
 
@@ -77,5 +84,6 @@ pointer = cast(Callable[[NDArray[Any]], Any], intrinsic(_pointer))
 
 An array handed to a function is counted as in use, and counted out at its end, which takes longer
 than most functions here; and its indices may be negative. A pointer has neither. The array must
-outlive it.
+outlive it: so never take the pointer of an array that the compiled function itself has made, which
+is freed behind its last use, before the pointer's.
 """

@@ -1,0 +1,4 @@
+-- All URLs and their numbers.
+SELECT number, url
+FROM urls
+ORDER BY number;

@@ -1,0 +1,60 @@
+"""A day's page views into Parquet, with all validation or with none, on one thread.
+
+`python -m tests.benchmarks.extract_day strict|typed FOLDER` prints the seconds.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
+
+from flows.logs.duck import PARQUET, DuckSettings, duck
+from flows.logs.extract import Extractor
+from flows.logs.objects import LogObject
+
+TYPED = """
+COPY (
+    SELECT DISTINCT ts, url, user_id
+    FROM read_json(
+        $file,
+        columns = {ts: 'TIMESTAMP', url: 'VARCHAR', environment: 'VARCHAR', user_id: 'BIGINT'},
+        format = 'newline_delimited'
+    )
+    WHERE environment = 'production'
+) TO $target
+"""
+
+
+def main(how: str, folder: Path) -> None:
+    files = sorted(folder.glob("PageViews/**/*.json"))
+
+    @contextmanager
+    def opened(item: LogObject) -> Iterator[BinaryIO]:
+        with Path(item.key).open("rb") as file:
+            yield file
+
+    with TemporaryDirectory() as scratch, duck(DuckSettings(threads=1)) as connection:
+        extractor = Extractor(connection, "production", Path(scratch))
+
+        def extract(file: Path) -> None:
+            if how == "strict":
+                item = LogObject("page_views", str(file), "", file.stat().st_size)
+                extractor.extract([item], opened)
+            else:
+                target = str(Path(scratch, "typed.parquet"))
+                connection.execute(f"{TYPED} ({PARQUET})", {"file": str(file), "target": target})
+
+        extract(files[0])  # what is compiled is loaded
+        start = time.perf_counter()
+        for file in files:
+            extract(file)
+        print(time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

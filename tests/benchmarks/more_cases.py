@@ -1,0 +1,180 @@
+"""The other figures of docs/performance.md."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.benchmarks.bench import Bench, Figure
+from tests.benchmarks.repeated import repeated_days
+from tests.benchmarks.site import LOGS, SCHEMA
+from tests.benchmarks.timed import ROOT, Timed, timed, together
+
+
+def _daily(bench: Bench, days: int) -> Timed:
+    """Runs with one new day each, on a history of so many."""
+    bench.fill(days)
+    bench.first()
+    runs = []
+    for new in range(days, days + bench.rounds):
+        bench.fill(1, first=new)
+        runs.append(bench.run())
+    return together(*runs)
+
+
+def growth(bench: Bench) -> list[Figure]:
+    """What a longer history adds to the daily run."""
+    few, many = (_daily(bench, days) for days in (bench.size.few_days, bench.size.many_days))
+    return [
+        Figure(
+            f"the daily run over {bench.size.many_days} days",
+            f"1.3 times that over {bench.size.few_days}",
+            f"{many.median / few.median:.2f} times ({few.median:.1f} s, {many.median:.1f} s)",
+        )
+    ]
+
+
+def memory(bench: Bench) -> list[Figure]:
+    """The peak memory of a cold run, and of one over the same days repeated under other dates."""
+    bench.fill(bench.size.days)
+    once = bench.first()
+    folders = [bench.day(number) for number in range(bench.size.days)]
+    with (
+        TemporaryDirectory() as folder,
+        repeated_days(bench.site.endpoint, folders, bench.size.times) as endpoint,
+    ):
+        bench.site.register(Path(folder), endpoint)
+        try:
+            often = bench.first()
+        finally:
+            bench.site.register(Path(folder))
+    return [
+        Figure("cold, peak memory", "1,000 MiB", f"{once.peak:,.0f} MiB"),
+        Figure(
+            f"peak memory at {bench.size.times} times the days",
+            "1.2 times",
+            f"{often.peak / once.peak:.2f} times ({often.peak:,.0f} MiB, {often.median:.0f} s)",
+        ),
+    ]
+
+
+def publishing(bench: Bench) -> list[Figure]:
+    """The first load, against a bare COPY of the same rows as CSV with the key added after it."""
+    bench.fill(bench.size.days)
+    bench.first()
+    csv, site = io.BytesIO(), bench.site
+    site.copy_out(
+        f"SELECT user_id, email, url, count, last_viewed FROM {SCHEMA}.user_page_views", csv
+    )
+    command = [sys.executable, "-m", "tests.benchmarks.publish_again", site.database_url]
+
+    def bare() -> Timed:
+        return site.copy_in(csv)
+
+    def ours() -> Timed:
+        done = subprocess.run(
+            command, cwd=ROOT, env=site.variables, check=True, capture_output=True, text=True
+        )
+        return Timed([float(done.stdout.split()[-1])], 0)
+
+    one, other = bench.in_turn(bare, ours)
+    return [
+        Figure(
+            "rows into the table at the first load",
+            "0.7 times the rate of a bare COPY and key",
+            f"{one.median / other.median:.2f} times (bare {one.median:.1f} s; "
+            f"publish {other.median:.1f} s)",
+        )
+    ]
+
+
+def small_objects(bench: Bench) -> list[Figure]:
+    """Many small objects, against the same lines in ten."""
+    objects, lines = bench.size.small_objects, 100
+    source = b"".join(
+        path.read_bytes() for path in sorted(bench.day(0).glob("PageViews/**/*.json"))
+    )
+    chosen = source.splitlines(keepends=True)[: objects * lines]
+
+    def put(parts: int) -> None:
+        bench.site.empty(LOGS)
+        bench.site.put(bench.day(0), only="UserUpdates")
+        size = len(chosen) // parts
+        for part in range(parts):
+            body = b"".join(chosen[part * size : (part + 1) * size])
+            bench.site.s3.put_object(Bucket=LOGS, Key=f"PageViews/{part:05}.json", Body=body)
+
+    put(10)
+    few = together(*(bench.first() for _ in range(bench.rounds)))
+    put(objects)
+    many = together(*(bench.first() for _ in range(bench.rounds)))
+    return [
+        Figure(
+            f"{objects:,} objects of {lines} lines",
+            "3 times the same lines in 10 objects",
+            f"{many.median / few.median:.2f} times ({few.median:.1f} s, {many.median:.1f} s)",
+        )
+    ]
+
+
+def strictness(bench: Bench) -> list[Figure]:
+    """The extract of a day, against one by DuckDB's typed JSON reader that validates nothing."""
+    folder = str(bench.day(0))
+
+    def one(how: str) -> Callable[[], Timed]:
+        command = [sys.executable, "-m", "tests.benchmarks.extract_day", how, folder]
+
+        def run() -> Timed:
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                env=bench.site.variables,
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            return Timed([float(done.stdout.split()[-1])], 0)
+
+        return run
+
+    strict, typed = bench.in_turn(one("strict"), one("typed"))
+    return [
+        Figure(
+            "the extract of a day, with all validation",
+            "1.5 times the extract without it",
+            f"{strict.median / typed.median:.2f} times (with {strict.median:.2f} s; "
+            f"without {typed.median:.2f} s; one thread)",
+        )
+    ]
+
+
+def orchestration(bench: Bench) -> list[Figure]:
+    """A flow with as many task runs that do nothing, against a cold run."""
+    bench.fill(bench.size.days)
+    command = [sys.executable, "-m", "tests.benchmarks.empty_flow"]
+    bench.first()
+    tasks = bench.task_runs()
+    empty, cold = bench.in_turn(
+        lambda: timed([*command, str(tasks)], bench.site.variables), bench.first
+    )
+    return [
+        Figure(
+            f"Prefect's share of the cold run ({tasks} task runs, import and start included)",
+            "10 %",
+            f"{empty.median / cold.median:.0%} ({empty.median:.1f} s of {cold.median:.1f} s)",
+        )
+    ]
+
+
+MORE_CASES: dict[str, Callable[[Bench], list[Figure]]] = {
+    "publishing": publishing,
+    "small-objects": small_objects,
+    "strictness": strictness,
+    "orchestration": orchestration,
+    "memory": memory,
+    "growth": growth,
+}

@@ -1,0 +1,217 @@
+"""Counting page views in parts and adding to what was counted, against plain Python."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+import duckdb
+import pytest
+
+from flows.logs import partitions, summarise
+from flows.logs.changes import find_changes, parts_to_read
+from flows.logs.duck import DuckSettings, duck
+from flows.logs.extract import Extractor
+from flows.logs.extracts import Found, Scope, Unit, describe
+from flows.logs.objects import LogObject
+from flows.logs.spans import alone, meets, merged
+from flows.logs.summarise import Events, Summarised
+from tests.test_user_page_views import update, view
+
+Row = tuple[int, str, int, datetime]
+Record = tuple[int, str, datetime]
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+def records_of(rng: random.Random, number: int, count: int) -> list[Record]:
+    """Page views of one object; those of the next object start before its last ones."""
+    return [
+        (
+            rng.choice([1, 2, 3, rng.randrange(-50, 1_000)]),
+            f"/{int(40 * rng.random() ** 2)}/é",
+            START + timedelta(minutes=10 * number + rng.randrange(13)),
+        )
+        for _ in range(count)
+    ]
+
+
+class Store:
+    """Extracts in a folder, made of lists of records."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.paths: dict[str, Path] = {}
+        self._numbers = iter(range(1_000))
+
+    def extracted(self, kind: str, bodies: list[str]) -> Unit:
+        """One unit of objects with these bodies."""
+        folder = self.folder / str(next(self._numbers))
+        folder.mkdir()
+        prefix = "PageViews/" if kind == "page_views" else "UserUpdates/"
+        content = {f"{prefix}{folder.name}-{n}": body.encode() for n, body in enumerate(bodies)}
+
+        @contextmanager
+        def opened(item: LogObject) -> Iterator[BinaryIO]:
+            yield BytesIO(content[item.key])
+
+        objects = [LogObject(kind, key, "etag", len(body)) for key, body in content.items()]
+        with duck(DuckSettings(threads=1)) as connection:
+            done = Extractor(connection, "production", folder).extract(objects, opened)
+        unit = describe(Scope("bucket", "production"), done)
+        for stored, path in ((unit.events, done.events), (unit.urls, done.urls)):
+            if stored is not None and path is not None:
+                self.paths[stored.name] = path
+        return unit
+
+    def events(self, unit: Unit, unwanted: tuple[int, ...] = ()) -> Events:
+        urls = None if unit.urls is None else self.paths[unit.urls.name]
+        return Events(self.paths[unit.events.name], urls, unit.spans, unwanted)
+
+
+def body_of(records: list[Record]) -> str:
+    return "".join(view(user, url, at.isoformat()) for user, url, at in records)
+
+
+def counted(records: list[Record]) -> list[Row]:
+    """The rows that distinct records make, in plain Python, in the order of the table."""
+    found: dict[tuple[int, str], list[datetime]] = {}
+    for user, url, at in set(records):
+        found.setdefault((user, url), []).append(at)
+    return [(*key, len(times), max(times)) for key, times in sorted(found.items())]
+
+
+def rows_of(table: Path, urls: Path) -> list[Row]:
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            "SELECT user_id, urls.url, count, epoch_us(last_viewed)"
+            " FROM read_parquet($table, file_row_number = true) AS t"
+            " JOIN read_parquet($urls) AS urls ON urls.number = t.url ORDER BY t.file_row_number",
+            {"table": str(table), "urls": str(urls)},
+        ).fetchall()
+    epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
+    return [(user, url, n, epoch + timedelta(microseconds=us)) for user, url, n, us in found]
+
+
+def whole(store: Store, views: list[Events], updates: list[Events], name: str) -> Summarised:
+    scratch = store.folder / name
+    scratch.mkdir()
+    events = {"page_views": views, "user_updates": updates}
+    return summarise.summarise(events, scratch, DuckSettings(spill=scratch / "spill"))
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts, chunks and reads so small that a few thousand page views have many of each."""
+    monkeypatch.setattr(summarise, "PART_VIEWS", 300)
+    monkeypatch.setattr(summarise, "_CHUNK_ROWS", 700)
+    monkeypatch.setattr(partitions, "_READ_VIEWS", 97)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_page_views_of_many_objects_in_many_parts_are_counted_as_in_plain_python(
+    tmp_path: Path, small_parts: None, seed: int
+) -> None:
+    rng, store = random.Random(seed), Store(tmp_path)
+    wanted: list[Record] = []
+    views = []
+    for unit in range(4):
+        objects = [records_of(rng, 3 * unit + n, rng.randrange(900)) for n in range(3)]
+        # Lines that come again: in the object, in its neighbour, and far away.
+        for n, records in enumerate(objects):
+            records += rng.sample(records, len(records) // 20)
+            records += rng.sample(objects[n - 1], len(objects[n - 1]) // 20)
+            records += rng.sample(wanted, len(wanted) // 50)
+        unwanted = (1,) if unit == 2 else ()
+        extract = store.extracted("page_views", [body_of(records) for records in objects])
+        views.append(store.events(extract, unwanted))
+        wanted += [one for n, some in enumerate(objects) if n not in unwanted for one in some]
+    updates = [store.events(store.extracted("user_updates", [update(1, "a@example.com")]))]
+    made = whole(store, views, updates, "whole")
+    expected = counted(wanted)
+    assert rows_of(made.table, made.urls) == expected
+    assert (made.rows, made.page_views) == (len(expected), len(set(wanted)))
+
+
+def test_one_user_with_all_page_views_is_counted(tmp_path: Path, small_parts: None) -> None:
+    rng, store = random.Random(7), Store(tmp_path)
+    records = [(5, f"/{rng.randrange(900)}/", START + timedelta(seconds=n)) for n in range(4_000)]
+    views = [store.events(store.extracted("page_views", [body_of(records)]))]
+    updates = [store.events(store.extracted("user_updates", [update(1, "a@example.com")]))]
+    made = whole(store, views, updates, "whole")
+    assert rows_of(made.table, made.urls) == counted(records)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_added_objects_change_is_what_the_whole_has_more(tmp_path: Path, seed: int) -> None:
+    rng, store = random.Random(seed), Store(tmp_path)
+    before, after = [records_of(rng, n, 300) for n in range(3)], records_of(rng, 3, 300)
+    after += rng.sample(before[2], 40) + rng.sample(before[0], 3)
+    mails = [update(n, f"{n}@example.com", f"2026-01-0{1 + n % 5}T00:00:00") for n in range(20)]
+    more = [
+        update(n, rng.choice(["", f"new-{n}@example.com"]), "2026-01-03T12:00:00")
+        for n in range(30)
+    ]
+    units = [store.extracted("page_views", [body_of(records)]) for records in before]
+    old_mails = store.extracted("user_updates", ["".join(mails)])
+    added, new_mails = (
+        store.extracted("page_views", [body_of(after)]),
+        store.extracted("user_updates", ["".join(more + mails[:3])]),
+    )
+    base = whole(store, [store.events(unit) for unit in units], [store.events(old_mails)], "base")
+    all_units = [store.events(unit) for unit in [*units, added]]
+    full = whole(store, all_units, [store.events(old_mails), store.events(new_mails)], "full")
+    scratch = tmp_path / "changes"
+    scratch.mkdir()
+    changes = find_changes(
+        {
+            "page_views": parts_to_read([Found(added, 0)], [Found(unit, 0) for unit in units]),
+            "user_updates": parts_to_read([Found(new_mails, 0)], [Found(old_mails, 0)]),
+        },
+        store.paths,
+        base.latest,
+        scratch,
+        DuckSettings(),
+    )
+    table = {row[:2]: row[2:] for row in rows_of(base.table, base.urls)}
+    for user, url, count, last in rows_of(changes.rows, changes.urls):
+        known, latest = table.get((user, url), (0, last))
+        table[user, url] = (known + count, max(latest, last))
+    assert table == {row[:2]: row[2:] for row in rows_of(full.table, full.urls)}
+    assert base.page_views + changes.page_views == full.page_views
+    assert base.user_updates + changes.user_updates == full.user_updates
+    with duckdb.connect() as connection:
+
+        def users(path: Path) -> dict[int, tuple[object, ...]]:
+            rows = connection.execute("FROM read_parquet(?)", [str(path)]).fetchall()
+            return {row[0]: row[1:] for row in rows}
+
+        latest_before, latest_after = users(base.latest), users(full.latest)
+        assert users(changes.latest) == latest_after
+        emails = {user: row[1] or None for user, row in latest_after.items()}
+        old = {user: row[1] or None for user, row in latest_before.items()}
+        changed = {user: (email,) for user, email in emails.items() if old.get(user) != email}
+        assert users(changes.emails) == changed
+
+
+def test_extracts_whose_time_does_not_meet_that_of_added_objects_are_not_read(
+    tmp_path: Path,
+) -> None:
+    rng, store = random.Random(1), Store(tmp_path)
+    units = [store.extracted("page_views", [body_of(records_of(rng, 5 * n, 20))]) for n in range(4)]
+    added = store.extracted("page_views", [body_of(records_of(rng, 10, 20))])
+    parts = parts_to_read([Found(added, 0)], [Found(unit, 0) for unit in units])
+    assert {part.unit.manifest for part in parts} == {added.manifest, units[2].manifest}
+
+
+def test_spans_of_time_that_meet_are_told_from_those_that_do_not() -> None:
+    assert merged([(5, 9), (1, 3), (3, 4), (8, 12)]) == [(1, 4), (5, 12)]
+    spans = merged([(1, 4), (8, 12)])
+    met = [meets(span, spans) for span in ((0, 0), (0, 1), (4, 8), (5, 7), (12, 20), (13, 20))]
+    assert met == [False, True, True, False, True, False]
+    # The second lies within the first: neither is alone in its time.
+    assert alone([(0, 10), (3, 5), (20, 30)]) == [(-2, 3), (10, 20), (10, 31)]
