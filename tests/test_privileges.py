@@ -316,7 +316,7 @@ def watched(registered: World) -> Iterator[Watched]:
 
 
 def run_all(world: World) -> None:
-    """Both flows, again and with new logs, refreshed, and with a damaged extract."""
+    """Both flows, again and with new logs, refreshed, and with a damaged extract and table."""
     assert hello_world(id="hello", environment=world.name) == "Hello World"
     assert hello_world(id="hello", environment=world.name) == "Hello World"
     objects = fill(world, FIRST)
@@ -330,6 +330,8 @@ def run_all(world: World) -> None:
     world.services.s3.put_object(
         Bucket=world.settings["RESULTS_BUCKET"], Key=damaged, Body=b"damaged"
     )
+    # So that all is counted again, and the damage is met.
+    world.execute("DELETE FROM user_page_views")
     assert world.run("second", refresh=True).healed
     assert world.stored(damaged).get(damaged) != b"damaged"
     assert world.rows() == model(objects).rows
