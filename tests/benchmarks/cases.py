@@ -85,9 +85,9 @@ def again(bench: Bench) -> list[Figure]:
     bench.fill(1)
     bench.site.forget()
     bench.run("again")
-    empty = [sys.executable, "-m", "tests.benchmarks.empty_flow"]
+    empty = [sys.executable, "-m", "tests.benchmarks.empty_flow", "0", "--quiet"]
     nothing, service = bench.in_turn(
-        lambda: timed(empty, bench.site.variables | NO_HEARTBEATS), lambda: bench.run("again")
+        lambda: timed(empty, bench.site.variables), lambda: bench.run("again")
     )
     return [
         Figure(
@@ -98,9 +98,6 @@ def again(bench: Bench) -> list[Figure]:
         )
     ]
 
-
-# Whose thread takes up to a second of each flow run to end.
-NO_HEARTBEATS = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": ""}
 
 CASES: dict[str, Callable[[Bench], list[Figure]]] = {
     "cold": cold,
