@@ -6,8 +6,10 @@ import boto3
 from prefect_aws import AwsCredentials
 from pydantic import Field, SecretStr
 
+from blocks.described import Described
 
-class AwsSessionCredentials(AwsCredentials):
+
+class AwsSessionCredentials(AwsCredentials, Described):
     """`AwsCredentials` of prefect-aws, with the session token as a secret.
 
     A block of ours, because prefect-aws keeps that token as plain text, which the UI and the API

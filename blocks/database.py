@@ -1,10 +1,11 @@
 """The database block: where an environment's tables live."""
 
-from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
+from blocks.described import Described
 
-class Database(Block):
+
+class Database(Described):
     """A PostgreSQL database and the schema that holds an environment's tables.
 
     A block of ours: `prefect-sqlalchemy`'s connector takes its URL as plain text, which the UI

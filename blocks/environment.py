@@ -4,13 +4,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
-from prefect.blocks.core import Block
 from prefect.filesystems import LocalFileSystem
 from prefect_aws import AwsCredentials, S3Bucket
 from pydantic import Field
 
 from blocks.credentials import AwsSessionCredentials
 from blocks.database import Database
+from blocks.described import Described
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -24,7 +24,7 @@ _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
 
 
-class LogsBucket(S3Bucket):
+class LogsBucket(S3Bucket, Described):
     """The S3 bucket of an environment's logs.
 
     `S3Bucket` with credentials that keep a session token secret; left to itself it would load
@@ -43,7 +43,7 @@ class LogsBucket(S3Bucket):
     )
 
 
-class ResultsBucket(S3Bucket):
+class ResultsBucket(S3Bucket, Described):
     """The S3 bucket of a results storage.
 
     A block type of its own beside `LogsBucket`: Prefect's server cannot read back the schema of a
@@ -61,7 +61,7 @@ class ResultsBucket(S3Bucket):
     )
 
 
-class Environment(Block):
+class Environment(Described):
     """An environment: its logs bucket, results storage and database, and its settings.
 
     A block of ours, because no block of the ecosystem ties these together under one name; the

@@ -16,9 +16,9 @@ from flows.tasks.extract import extract_logs
 from flows.tasks.healing import MOST_LISTINGS, check_again
 from flows.tasks.listing import list_logs
 from flows.tasks.places import results_of
-from flows.tasks.publish import Run, lost_from_ledger, publish_table, published_run
+from flows.tasks.publish import lost_from_ledger, publish_table, published_run
 from flows.tasks.report import report
-from flows.tasks.runs import due
+from flows.tasks.runs import Run, due
 from flows.tasks.scratch import keeping_files
 from flows.tasks.summarise import summarise_events
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import duckdb
 
-from flows.logs.duck import DuckSettings, duck, rows, sql, write
+from flows.logs.duck import duck, rows, sql, write
+from flows.logs.duck_settings import DuckSettings
 from flows.logs.extracts import Found, Unit
 from flows.logs.spans import meets, merged
 from flows.logs.urls import load_places

@@ -1,27 +1,18 @@
-"""DuckDB: its limits, its connections, and the SQL files."""
+"""DuckDB: its connections, and the SQL files."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 import duckdb
 
+from flows.logs.duck_settings import DuckSettings
 from flows.stopping import interrupted_by_stop
 
 PARQUET = "FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2"
 """How files are written: version 2 keeps numbers as differences, in two thirds of the bytes."""
-
-
-@dataclass(frozen=True)
-class DuckSettings:
-    """Limits of the data work: DuckDB's memory (such as `1GB`), its threads, its spill folder."""
-
-    memory_limit: str = "1GB"
-    threads: int = 2
-    spill: Path | None = None
 
 
 @contextmanager

@@ -18,9 +18,6 @@ from flows.logs.spans import Span
 from flows.logs.streams import MOST_EXPANSION, decompressed, whole_lines, within_ratio
 from flows.logs.tally import Tally
 
-SCHEMA_VERSION = 4
-"""Part of every extract's name: raise it with any change of what a record or a file is."""
-
 OpenObject = Callable[[LogObject], AbstractContextManager[BinaryIO]]
 
 

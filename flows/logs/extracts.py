@@ -9,13 +9,18 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows.logs.counts import Counts
-from flows.logs.extract import SCHEMA_VERSION, Extracted
 from flows.logs.objects import LogObject, unit_name
 from flows.logs.sealed import seal, unseal
 from flows.logs.spans import Span
+
+if TYPE_CHECKING:  # else a run that finds its id published would load all that parses
+    from flows.logs.extract import Extracted
+
+SCHEMA_VERSION = 4
+"""Part of every extract's name: raise it with any change of what a record or a file is."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ def manifest_name(scope: Scope, objects: Iterable[LogObject]) -> str:
     return f"{scope.folder}{unit_name(objects, scope.folder)}.json"
 
 
-def describe(scope: Scope, extracted: Extracted) -> Unit:
+def describe(scope: Scope, extracted: "Extracted") -> Unit:
     """The manifest of an extract whose files are still in the scratch folder."""
     manifest = manifest_name(scope, extracted.objects)
     name, urls, rejects = manifest.removesuffix(".json"), extracted.urls, extracted.rejects

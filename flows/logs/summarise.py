@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.logs.count_views import Counter
-from flows.logs.duck import DuckSettings, duck, rows, sql, write
+from flows.logs.duck import duck, rows, sql, write
+from flows.logs.duck_settings import DuckSettings
 from flows.logs.partitions import PART_VIEWS, UNWANTED, Partitions
 from flows.logs.spans import Span, alone
 from flows.logs.urls import load_places

@@ -7,8 +7,6 @@ from prefect import get_run_logger
 
 from blocks.load import load_environment
 from flows.errors import ListAgain
-from flows.logs.duck import duck
-from flows.logs.extract import Extractor
 from flows.logs.extracts import Scope, Unit, manifest_name
 from flows.tasks.caching import cached_task
 from flows.tasks.extracts import store_unit
@@ -36,6 +34,10 @@ def extract_logs(
     if published is not None:
         result: dict[str, Any] = published["stages"]["extract_logs"][part]
         return result
+    # What parses takes a third of a second to load, which a published id has no use for.
+    from flows.logs.duck import duck
+    from flows.logs.extract import Extractor
+
     log = get_run_logger()
     block = load_environment(environment)
     logs, storage = logs_of(block), results_of(block)

@@ -4,13 +4,16 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flows.errors import ListAgain
 from flows.logs.catalog import catalog_as_bytes, catalog_from_bytes, catalog_name
-from flows.logs.extract import Extracted
 from flows.logs.extracts import Scope, StoredFile, Unit, describe
 from flows.storage.results import ResultsStorage, Stored
 from flows.tasks.scratch import keep_file, kept_file
+
+if TYPE_CHECKING:
+    from flows.logs.extract import Extracted
 
 _AT_ONCE = 8
 
@@ -48,7 +51,7 @@ def find_units(
     return units, sorted(set(manifests) - {unit.manifest for unit in units})
 
 
-def store_unit(storage: ResultsStorage, scope: Scope, extracted: Extracted) -> Unit:
+def store_unit(storage: ResultsStorage, scope: Scope, extracted: "Extracted") -> Unit:
     """Store an extract; its manifest last."""
     unit = describe(scope, extracted)
     for file, stored in (

@@ -9,7 +9,7 @@ from prefect.logging import get_logger, get_run_logger
 from prefect_aws import S3Bucket
 
 from blocks.environment import Environment, prefix_of, s3_client
-from flows.logs.duck import DuckSettings
+from flows.logs.duck_settings import DuckSettings
 from flows.storage.bucket_results import BucketResults
 from flows.storage.folder_results import FolderResults
 from flows.storage.logs_bucket import LogsBucket

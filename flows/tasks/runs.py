@@ -1,8 +1,24 @@
-"""Facts of the flow run at hand."""
+"""Facts of the run at hand."""
 
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from prefect.runtime import flow_run
+
+
+@dataclass
+class Run:
+    """What is known of a run beside its stages.
+
+    Attributes:
+        started_at: When it began.
+        healed: What it has put right, in sentences.
+        parsed: How many log objects it has parsed, over all its listings.
+    """
+
+    started_at: datetime
+    healed: list[str] = field(default_factory=list)
+    parsed: int = 0
 
 
 def due() -> datetime:

@@ -8,7 +8,6 @@ from blocks.load import load_environment
 from flows.tasks.caching import cached_task
 from flows.tasks.healing import listing_again
 from flows.tasks.listing import load_plan
-from flows.tasks.make_summary import make_summary
 from flows.tasks.places import results_of, warehouse_of
 from flows.warehouse.ledger import find_latest
 
@@ -29,6 +28,9 @@ def summarise_events(
     if published is not None:
         stored: dict[str, Any] = published["stages"]["summarise"]
         return stored
+    # What counts takes a third of a second to load, which a published id has no use for.
+    from flows.tasks.make_summary import make_summary
+
     block = load_environment(environment)
     storage = results_of(block)
     with warehouse_of(block) as warehouse:

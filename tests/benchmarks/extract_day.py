@@ -13,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-from flows.logs.duck import PARQUET, DuckSettings, duck
+from flows.logs.duck import PARQUET, duck
+from flows.logs.duck_settings import DuckSettings
 from flows.logs.extract import Extractor
 from flows.logs.objects import LogObject
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from flows.errors import StorageError
-from flows.logs import extract, extracts
+from flows.logs import extracts
 from flows.summary import RunSummary
 from flows.tasks import listing
 from tests.support.model import model
@@ -177,7 +177,7 @@ def test_extracts_of_an_older_schema_version_are_ignored(
 ) -> None:
     objects = fill(world, FIRST)
     with monkeypatch.context() as patch:
-        patch.setattr(extracts, "SCHEMA_VERSION", extract.SCHEMA_VERSION - 1)
+        patch.setattr(extracts, "SCHEMA_VERSION", extracts.SCHEMA_VERSION - 1)
         world.run("one")
     older = world.stored("extracts/")
     # Were they read, they would be found damaged.

@@ -13,7 +13,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.sorting import FlowRunSort
 
-from flows.logs.duck import DuckSettings, duck
+from flows.logs.duck import duck
+from flows.logs.duck_settings import DuckSettings
 from flows.stopping import (
     Stopped,
     check_stop,

@@ -14,7 +14,8 @@ import zstandard
 
 from flows.errors import LogsError
 from flows.logs import streams
-from flows.logs.duck import DuckSettings, duck
+from flows.logs.duck import duck
+from flows.logs.duck_settings import DuckSettings
 from flows.logs.extract import Extractor
 from flows.logs.objects import LogObject, fingerprint, is_log, pack
 from flows.logs.timestamps import read_timestamp

@@ -15,7 +15,8 @@ import pytest
 
 from flows.logs import partitions, summarise
 from flows.logs.changes import find_changes, parts_to_read
-from flows.logs.duck import DuckSettings, duck
+from flows.logs.duck import duck
+from flows.logs.duck_settings import DuckSettings
 from flows.logs.extract import Extractor
 from flows.logs.extracts import Found, Scope, Unit, describe
 from flows.logs.objects import LogObject

@@ -18,7 +18,8 @@ from typing import Any, BinaryIO
 import duckdb
 
 from flows.errors import LogsError
-from flows.logs.duck import DuckSettings, duck
+from flows.logs.duck import duck
+from flows.logs.duck_settings import DuckSettings
 from flows.logs.extract import Extractor
 from flows.logs.objects import LogObject
 

@@ -14,7 +14,8 @@ from typing import Any, BinaryIO, NamedTuple
 import duckdb
 
 from flows.logs.counts import Counts
-from flows.logs.duck import DuckSettings, duck
+from flows.logs.duck import duck
+from flows.logs.duck_settings import DuckSettings
 from flows.logs.extract import Extractor
 from flows.logs.objects import LogObject
 from tests.support.model import PageView, UserUpdate, judge_object, tally
