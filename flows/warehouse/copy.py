@@ -1,7 +1,9 @@
 """COPY: the rows of Parquet files into a table."""
 
+from contextlib import AbstractContextManager
+from io import RawIOBase
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import BinaryIO, TypeAlias, cast
 
 import psycopg2
 from psycopg2 import sql
@@ -38,6 +40,7 @@ def copy_rows(
     """
     if source is None:
         return 0
+    rows: AbstractContextManager[BinaryIO | RawIOBase]
     if isinstance(source, ViewFiles):
         form, rows = "binary", views_stream(source)
     else:

@@ -7,15 +7,16 @@ The form is that of PostgreSQL's documentation of COPY: PostgreSQL parses no tex
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
 from flows.compiled import Items, compiled, inlined, pointer
-from flows.warehouse.stream import LIMITS, streamed
+from flows.warehouse.stream import LIMITS, made_ahead
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
@@ -47,9 +48,9 @@ class _Texts(NamedTuple):
     starts: NDArray[np.int64]
 
 
-def views_stream(files: ViewFiles) -> AbstractContextManager[BinaryIO]:
+def views_stream(files: ViewFiles) -> AbstractContextManager[RawIOBase]:
     """A stream of user_id, email, url, count and last_viewed; whole when it has ended well."""
-    return streamed(lambda stream: stream.writelines(_blocks(files)))
+    return made_ahead(_blocks(files))
 
 
 def _blocks(files: ViewFiles) -> Iterator[Any]:

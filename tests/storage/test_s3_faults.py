@@ -258,13 +258,17 @@ def test_bodies_that_break_in_the_run_give_the_same_table(faults: Faults, suffix
 
 
 def test_credentials_that_expire_in_the_run_are_told_and_fresh_ones_go_on(faults: Faults) -> None:
-    expired = ACCESS_KEY
+    expired, stored = ACCESS_KEY, threading.Event()
 
     def fault(request: Request, forward: Forward) -> Answer:
         old = f"={expired}/" in request.headers["Authorization"]
         if old and sort_of(request) == "get logs" and "UserUpdates" in request.path:
+            assert stored.wait(60)
             return error(400, "ExpiredToken")
-        return forward()
+        answer = forward()
+        if sort_of(request) == "put results" and re.search(r"/extracts/.*\.json$", request.path):
+            stored.set()
+        return answer
 
     faults.fault = fault
     with pytest.raises(StorageError, match=r"expired: register fresh AWS credentials and run the"):
