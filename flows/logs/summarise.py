@@ -1,6 +1,6 @@
 """Summarise: the events of all wanted objects in, one row per (user_id, url) out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -22,6 +22,10 @@ from flows.stopping import check_stop
 
 _CHUNK_ROWS = 2**20
 _SAMPLE_ROWS = 50_000
+
+
+Take = Callable[[dict[str, NDArray[np.int64]]], None]
+Counting = Callable[[Path, Path], Take | None]
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,10 @@ class Summarised:
 
 
 def summarise(
-    events: Mapping[str, list[Events]], scratch: Path, settings: DuckSettings
+    events: Mapping[str, list[Events]],
+    scratch: Path,
+    settings: DuckSettings,
+    counting: Counting | None = None,
 ) -> Summarised:
     """Count distinct page views by (user_id, url), and give each user the latest email.
 
@@ -70,14 +77,20 @@ def summarise(
         events: The extracts of each kind of log.
         scratch: A folder for the result.
         settings: DuckDB's limits.
+        counting: Called before the counting with the files `urls` and `latest`; what it gives is
+            called with the rows (user_id, url, count, last_viewed in microseconds), some at a time
+            in their order.
     """
     with duck(settings) as connection:
         _load_emails(connection, events["user_updates"])
-        _load_counts(connection, events["page_views"], scratch, settings.threads)
+        load_places(connection, [part.urls for part in events["page_views"] if part.urls])
         files = {
             name: write(connection, sql(name), scratch / f"{name}.parquet")
-            for name in ("table", "numbered_urls", "latest")
+            for name in ("numbered_urls", "latest")
         }
+        take = None if counting is None else counting(files["numbered_urls"], files["latest"])
+        _load_counts(connection, events["page_views"], scratch, settings.threads, take)
+        files["table"] = write(connection, sql("table"), scratch / "table.parquet")
         totals = connection.execute(
             "SELECT count(*), coalesce(sum(count), 0)::BIGINT,"
             " (SELECT coalesce(sum(updates), 0)::BIGINT FROM emails) FROM counts"
@@ -95,10 +108,13 @@ def _load_emails(connection: duckdb.DuckDBPyConnection, parts: list[Events]) -> 
 
 
 def _load_counts(
-    connection: duckdb.DuckDBPyConnection, parts: list[Events], scratch: Path, threads: int
+    connection: duckdb.DuckDBPyConnection,
+    parts: list[Events],
+    scratch: Path,
+    threads: int,
+    take: Take | None,
 ) -> None:
-    """Make the tables `urls` and `counts`."""
-    load_places(connection, [part.urls for part in parts if part.urls is not None])
+    """Make the table `counts`."""
     columns = "user_id BIGINT, url INTEGER, count BIGINT, last_viewed TIMESTAMP"
     connection.execute(f"CREATE TEMP TABLE counts ({columns})")
     bounds = _bounds(connection, parts)
@@ -134,6 +150,8 @@ def _load_counts(
                 "INSERT INTO counts"
                 " SELECT user_id, url, count, make_timestamp(last_viewed) FROM found"
             )
+            if take is not None and found["user_id"].size:
+                take(found)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from flows.logs.summarise import Events, summarise
 from flows.storage.results import ResultsStorage
 from flows.tasks.extracts import fetch, find_units
 from flows.tasks.places import duck_settings
+from flows.tasks.preloads import preloading
 from flows.tasks.scratch import scratch_folder
 from flows.tasks.summaries import (
     FILES,
@@ -111,21 +112,17 @@ def _whole(
     stored = read_summary(storage, name)
     if stored is not None:
         return stored
-    with scratch_folder() as scratch:
+    with scratch_folder() as scratch, preloading(block, name) as counting:
         events = {kind: _fetch_events(storage, _of_kind(objects, kind), scratch) for kind in KINDS}
         rejects = _rejects(block, storage, objects, scratch)
-        made = summarise(events, scratch, duck_settings(block, scratch))
+        made = summarise(events, scratch, duck_settings(block, scratch), counting)
         distinct = {"page_views": made.page_views, "user_updates": made.user_updates}
+        accounts = _accounts(objects, distinct)
         return store_summary(
             storage,
             name,
-            {
-                "rows": made.table,
-                "urls": made.urls,
-                "latest": made.latest,
-                "rejects": rejects,
-            },
-            {"scope": scope.folder, "count": made.rows, **_accounts(objects, distinct)},
+            {"rows": made.table, "urls": made.urls, "latest": made.latest, "rejects": rejects},
+            {"scope": scope.folder, "count": made.rows, **accounts},
         )
 
 

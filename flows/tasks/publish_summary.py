@@ -10,6 +10,7 @@ from flows.storage.results import ResultsStorage
 from flows.tasks.listing import load_plan
 from flows.tasks.make_summary import make_summary
 from flows.tasks.places import results_of, warehouse_of
+from flows.tasks.preloads import kept_preload
 from flows.tasks.runs import Run
 from flows.tasks.scratch import scratch_folder
 from flows.tasks.summaries import Summary, fetch_file
@@ -39,20 +40,9 @@ def publish_summary(
     bases = _MOST_BASES
     with scratch_folder() as scratch, warehouse_of(block) as warehouse:
         while True:
-            content = _content(storage, made, scratch)
-            summary = {
-                "id": id,
-                "environment": environment,
-                "fingerprint": listed["fingerprint"],
-                **{kind: made[kind] for kind in KINDS},
-                "objects_parsed": run.parsed,
-                "objects_reused": max(0, listed["objects"] - run.parsed),
-                "healed": [*run.healed, *made["healed"]],
-            }
             try:
-                done = publish(
-                    warehouse,
-                    Publication(
+                with kept_preload(made["manifest"]) as preload:
+                    publication = Publication(
                         flow=flow,
                         id=id,
                         started_at=run.started_at,
@@ -61,12 +51,19 @@ def publish_summary(
                         ),
                         fingerprint=listed["fingerprint"],
                         account={f"{k}_{part}": made[k][part] for k in KINDS for part in ACCOUNT},
-                        content=content,
+                        content=_content(storage, made, scratch),
                         stages={**stages, "summarise": made},
-                        summary=summary,
-                    ),
-                    again=again,
-                )
+                        summary={
+                            "id": id,
+                            "environment": environment,
+                            "fingerprint": listed["fingerprint"],
+                            **{kind: made[kind] for kind in KINDS},
+                            "objects_parsed": run.parsed,
+                            "objects_reused": max(0, listed["objects"] - run.parsed),
+                            "healed": [*run.healed, *made["healed"]],
+                        },
+                    )
+                    done = publish(warehouse, publication, again=again, preload=preload)
                 break
             except BaseMoved as moved:
                 bases -= 1

@@ -45,6 +45,17 @@ def copy_rows(
         form, rows = "binary", views_stream(source)
     else:
         form, rows = "csv", csv_stream(source, columns)
+    return copy_stream(cursor, target, columns, form, rows)
+
+
+def copy_stream(
+    cursor: Cursor,
+    target: sql.Identifier,
+    columns: list[str],
+    form: str,
+    rows: AbstractContextManager[BinaryIO | RawIOBase],
+) -> int:
+    """Copy a stream of rows in one of COPY's forms into a table; give how many there were."""
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT {})").format(target, names, sql.SQL(form))
     with rows as stream:

@@ -42,9 +42,20 @@ class Listing:
 
 def lock_environment(connection: Connection, tables: Tables) -> None:
     """Wait for, and hold to the transaction's end, the right to change this schema's tables."""
+    connection.execute(select(func.pg_advisory_xact_lock(LOCK_CLASS, _lock_key(tables))))
+
+
+def try_lock_environment(connection: Connection, tables: Tables) -> bool:
+    """As `lock_environment`, but without waiting; give whether the right is held now."""
+    key = _lock_key(tables)
+    locked = connection.scalar(select(func.pg_try_advisory_xact_lock(LOCK_CLASS, key)))
+    return locked is True
+
+
+def _lock_key(tables: Tables) -> ColumnElement[int]:
     schema = func.coalesce(tables.metadata.schema, func.current_schema())
-    key = func.hashtext(func.concat(func.current_database(), "/", schema))
-    connection.execute(select(func.pg_advisory_xact_lock(LOCK_CLASS, key)))
+    key: ColumnElement[int] = func.hashtext(func.concat(func.current_database(), "/", schema))
+    return key
 
 
 def prepare(warehouse: Warehouse) -> None:

@@ -1,6 +1,7 @@
 """Publish: a run's rows into `user_page_views`, in one transaction together with its ledger row."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,7 +18,8 @@ from flows.warehouse.ledger import (
     read_latest,
     read_run,
 )
-from flows.warehouse.replace import replace_rows
+from flows.warehouse.preload import NotPreloaded, Preload
+from flows.warehouse.replace import Replaced, add_key, replace_rows
 from flows.warehouse.tables import Tables
 from flows.warehouse.trust import (
     Found,
@@ -104,7 +106,13 @@ class BaseMoved(Exception):
         self.base = base
 
 
-def publish(warehouse: Warehouse, publication: Publication, *, again: bool) -> PublishedRun:
+def publish(
+    warehouse: Warehouse,
+    publication: Publication,
+    *,
+    again: bool,
+    preload: Preload | None = None,
+) -> PublishedRun:
     """Make the tables hold this run's rows, and note the run; all of it or nothing.
 
     Only rows that differ are written, so whatever others hang on the table stays, and readers
@@ -116,6 +124,7 @@ def publish(warehouse: Warehouse, publication: Publication, *, again: bool) -> P
         warehouse: The environment's database.
         publication: What to publish.
         again: Publish although the id has a row already (a refresh).
+        preload: A transaction that holds the rows already, if there is one.
 
     Raises:
         BaseMoved: There are additions, but not to these tables. Nothing was published.
@@ -144,6 +153,24 @@ def publish(warehouse: Warehouse, publication: Publication, *, again: bool) -> P
             written = _replace(connection, tables, content, found)
         return _note(connection, tables, publication, written, overtaken)
 
+    def work_preloaded(preload: Preload) -> PublishedRun:
+        connection, content = preload.connection, publication.content
+        done = read_run(connection, tables, publication.flow, publication.id)
+        latest = read_latest(connection, tables, publication.flow)
+        overtaken = latest is not None and latest.listing > publication.listing.number
+        if done is not None or overtaken or not isinstance(content, Whole):
+            raise NotPreloaded
+        if content.rows != preload.rows:
+            raise AssertionError(f"{preload.rows} rows were taken in, not {content.rows}")
+        add_key(connection, tables.user_page_views)
+        views = Replaced(preload.rows, preload.rows)
+        written = _replaced(connection, tables, content, preload.found, views)
+        return _note(connection, tables, publication, written, overtaken)
+
+    if preload is not None:
+        with suppress(NotPreloaded):
+            return preload.publish(work_preloaded)
+        preload.close()
     return warehouse.transaction(work)
 
 
@@ -158,6 +185,12 @@ class Written:
 
 def _replace(connection: Connection, tables: Tables, content: Whole, found: Found) -> Written:
     views = replace_rows(connection, tables.user_page_views, content.table)
+    return _replaced(connection, tables, content, found, views)
+
+
+def _replaced(
+    connection: Connection, tables: Tables, content: Whole, found: Found, views: Replaced
+) -> Written:
     rejects = replace_rows(connection, tables.rejected_records, content.rejects)
     rows = {"user_page_views": views.rows, "rejected_records": rejects.rows}
     return Written(views.rows, views.written, note_rows(connection, tables, rows, found))

@@ -23,12 +23,9 @@ def replace_rows(connection: Connection, table: Table, source: Source | None) ->
     cursor, target = cursor_of(connection), identifier_of(table)
     names = [column.name for column in table.columns]
     if not inspect(connection).has_table(table.name, schema=table.schema):
-        # On the first load the key is built once, after the rows: AddConstraint takes it out of
-        # CREATE TABLE.
-        add_key = AddConstraint(table.primary_key)
-        connection.execute(CreateTable(table))
+        create_without_key(connection, table)
         rows = copy_rows(cursor, target, names, source)
-        connection.execute(add_key)
+        add_key(connection, table)
         return Replaced(rows, rows)
     check_shape(connection, table)
     staging, rows = stage_rows(cursor, table, names, source, f"incoming_{table.name}")
@@ -64,6 +61,17 @@ def replace_rows(connection: Connection, table: Table, source: Source | None) ->
         ).format(**parts)
     )
     return Replaced(rows, written + cursor.rowcount)
+
+
+def create_without_key(connection: Connection, table: Table) -> None:
+    """Create a table for a first load, whose key is built once, after the rows."""
+    AddConstraint(table.primary_key)  # takes it out of CREATE TABLE
+    connection.execute(CreateTable(table))
+
+
+def add_key(connection: Connection, table: Table) -> None:
+    """Add the key of a table that was created without it."""
+    connection.execute(AddConstraint(table.primary_key))
 
 
 def _qualified(alias: str, names: list[str]) -> sql.Composed:

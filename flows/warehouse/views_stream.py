@@ -4,7 +4,7 @@ The form is that of PostgreSQL's documentation of COPY: PostgreSQL parses no tex
 0.6 times as long as CSV (docs/performance.md).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from io import RawIOBase
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from flows.compiled import Items, compiled, inlined, pointer
 from flows.warehouse.stream import LIMITS, made_ahead
+
+Rows = dict[str, NDArray[Any]]
+"""Rows of user_page_views: user_id (ascending), url (a number), count, last_viewed (µs)."""
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
@@ -50,36 +53,47 @@ class _Texts(NamedTuple):
 
 def views_stream(files: ViewFiles) -> AbstractContextManager[RawIOBase]:
     """A stream of user_id, email, url, count and last_viewed; whole when it has ended well."""
-    return made_ahead(_blocks(files))
+    return made_ahead(encoded(_chunks(files.rows), files.urls, files.latest))
 
 
-def _blocks(files: ViewFiles) -> Iterator[Any]:
+def encoded(chunks: Iterable[Rows], urls: Path, latest: Path) -> Iterator[Any]:
+    """The rows in COPY's binary form, in blocks.
+
+    Args:
+        chunks: The rows.
+        urls, latest: As in `ViewFiles`.
+    """
     yield _HEADER
     with duckdb.connect(":memory:", config=LIMITS) as connection:
-        total = connection.execute(
-            "SELECT count(*) FROM read_parquet($rows)", {"rows": str(files.rows)}
-        ).fetchone()
-        assert total is not None
-        _, urls = _texts(
+        _, texts = _texts(
             connection,
             "SELECT number AS place, url AS text FROM read_parquet($path)",
-            {"path": str(files.urls)},
+            {"path": str(urls)},
         )
+        for rows in chunks:
+            yield from _encoded(connection, latest, rows, texts)
+    yield _TRAILER
+
+
+def _chunks(path: Path) -> Iterator[Rows]:
+    with duckdb.connect(":memory:", config=LIMITS) as connection:
+        total = connection.execute(
+            "SELECT count(*) FROM read_parquet($rows)", {"rows": str(path)}
+        ).fetchone()
+        assert total is not None
         for first in range(0, total[0], _CHUNK_ROWS):
-            rows = connection.execute(
+            yield connection.execute(
                 "SELECT user_id, url, count, epoch_us(last_viewed) AS last_viewed"
                 " FROM read_parquet($rows, file_row_number = true)"
                 " WHERE file_row_number >= $first AND file_row_number < $last",
-                {"rows": str(files.rows), "first": first, "last": first + _CHUNK_ROWS},
+                {"rows": str(path), "first": first, "last": first + _CHUNK_ROWS},
             ).fetchnumpy()
-            yield from _encoded(connection, files.latest, rows, urls)
-    yield _TRAILER
 
 
 def _encoded(
     connection: duckdb.DuckDBPyConnection,
     latest: Path,
-    rows: dict[str, NDArray[Any]],
+    rows: Rows,
     urls: _Texts,
 ) -> Iterator[Any]:
     users = rows["user_id"]

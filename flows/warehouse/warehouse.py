@@ -74,7 +74,7 @@ class Warehouse:
                 driver = connection.connection.dbapi_connection
                 assert driver is not None
                 with interrupted_by_stop(driver.cancel):
-                    _set_up(connection, self.lock_timeout)
+                    set_up(connection, self.lock_timeout)
                     return work(connection)
         except (DBAPIError, psycopg2.Error) as error:
             if sqlstate(error) == _LOCK_NOT_AVAILABLE:
@@ -122,7 +122,7 @@ _HOLDERS = text(
 )
 
 
-def _set_up(connection: Connection, lock_timeout: int) -> None:
+def set_up(connection: Connection, lock_timeout: int) -> None:
     """Settings of this transaction alone: poolers hand connections on, and refuse start options."""
     local: ColumnElement[bool] = literal_column("true")
     connection.execute(

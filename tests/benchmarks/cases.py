@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from tests.benchmarks.bench import Bench, Figure
 from tests.benchmarks.more_cases import MORE_CASES
+from tests.benchmarks.others import others
 from tests.benchmarks.site import SCHEMA
 from tests.benchmarks.timed import timed, together
 
@@ -105,4 +106,5 @@ CASES: dict[str, Callable[[Bench], list[Figure]]] = {
     "next-day": next_day,
     "again": again,
     **MORE_CASES,
+    "others": others,
 }

@@ -1,4 +1,4 @@
-"""The same table with dlt, as its documentation teaches: a filesystem source into PostgreSQL, then SQL.
+"""The same table with dlt, as its documentation teaches: files into PostgreSQL, then SQL.
 
 dlt loads all logs as they are into tables of a dataset of their own; one SQL statement makes the
 table of them. It checks nothing, and starts from the beginning each time.
@@ -8,6 +8,7 @@ table of them. It checks nothing, and starts from the beginning each time.
 
 import sys
 import tempfile
+from typing import Any
 
 import dlt
 from dlt.destinations import postgres
@@ -54,7 +55,7 @@ def main(endpoint: str, bucket: str, database_url: str) -> None:
     )
     path_style = {"config_kwargs": {"s3": {"addressing_style": "path"}}}
 
-    def logs(file_glob: str):
+    def logs(file_glob: str) -> Any:
         return readers(f"s3://{bucket}", aws, file_glob=file_glob, kwargs=path_style)
 
     page_views = logs("PageViews/**/*.json").read_jsonl()
@@ -71,7 +72,10 @@ def main(endpoint: str, bucket: str, database_url: str) -> None:
     credentials.host = credentials.host or "localhost"
     with tempfile.TemporaryDirectory() as folder:
         pipeline = dlt.pipeline(
-            "benchmark", pipelines_dir=folder, destination=postgres(credentials), dataset_name="dlt_logs"
+            "benchmark",
+            pipelines_dir=folder,
+            destination=postgres(credentials),
+            dataset_name="dlt_logs",
         )
         pipeline.run(
             [page_views.with_name("page_views"), user_updates.with_name("user_updates")],

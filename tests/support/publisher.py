@@ -8,6 +8,7 @@ import duckdb
 from sqlalchemy import Engine, text
 
 from flows.warehouse.ledger import Listing, PublishedRun, find_latest, next_listing, prepare
+from flows.warehouse.preload import Preload
 from flows.warehouse.publish import Additions, Publication, Whole, publish
 from flows.warehouse.tables import ACCOUNT, Tables
 from flows.warehouse.views_stream import ViewFiles
@@ -41,7 +42,13 @@ class Publisher:
         return self.publish_content(id, listing, whole, again=again)
 
     def publish_content(
-        self, id: str, listing: Listing, content: Whole | Additions, *, again: bool = False
+        self,
+        id: str,
+        listing: Listing,
+        content: Whole | Additions,
+        *,
+        again: bool = False,
+        preload: Preload | None = None,
     ) -> PublishedRun:
         publication = Publication(
             flow="flow",
@@ -54,7 +61,7 @@ class Publisher:
             stages={"list_logs": {}, "summarise": {}},
             summary={"id": id},
         )
-        return publish(self.warehouse, publication, again=again)
+        return publish(self.warehouse, publication, again=again, preload=preload)
 
     def rows(self) -> list[tuple[object, ...]]:
         schema = self.tables.metadata.schema
