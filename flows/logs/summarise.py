@@ -23,9 +23,10 @@ from flows.stopping import check_stop
 _CHUNK_ROWS = 2**20
 _SAMPLE_ROWS = 50_000
 
-
 Take = Callable[[dict[str, NDArray[np.int64]]], None]
+"""Takes rows as they are counted."""
 Counting = Callable[[Path, Path], Take | None]
+"""Told of the files of URLs and of latest updates before the rows that need them are counted."""
 
 
 @dataclass(frozen=True)

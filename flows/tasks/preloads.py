@@ -1,11 +1,11 @@
 """Within a flow: the transaction that takes rows in while they are counted, until it publishes."""
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
+from shutil import copyfile
 from typing import TYPE_CHECKING
 
 from blocks.environment import Environment
@@ -72,10 +72,8 @@ def _start(kept: _Kept, block: Environment, name: str, urls: Path, latest: Path)
     with ExitStack() as stack:
         # The files are moved when they are stored, which may be before the last row is copied.
         folder = stack.enter_context(scratch_folder())
-        links = [folder / path.name for path in (urls, latest)]
-        for path, link in zip((urls, latest), links, strict=True):
-            os.link(path, link)
-        preload = Preload.start(stack.enter_context(warehouse_of(block)), *links)
+        copies = [Path(copyfile(path, folder / path.name)) for path in (urls, latest)]
+        preload = Preload.start(stack.enter_context(warehouse_of(block)), *copies)
         if preload is None:
             return None
         stack.callback(preload.close)

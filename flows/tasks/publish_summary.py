@@ -74,7 +74,6 @@ def publish_summary(
 
 def _content(storage: ResultsStorage, made: Summary, scratch: Path) -> Whole | Additions:
     """What is to be published of a summary, its files fetched."""
-
     views = None
     # Where nothing is added, each user's latest update is not needed either.
     if made["rows"] is not None:
