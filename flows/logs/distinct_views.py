@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from flows.compiled import Items, compiled, inlined, pointer
 from flows.logs.hashing import mixed
+from flows.logs.scan_bytes import hash_of_bytes, same_bytes
 from flows.logs.verdicts import COUNTED, DUPLICATE, FULL
 
 MOST_VIEWS = 2**20
@@ -78,21 +79,14 @@ def pointers(views: Views) -> Views:
 @inlined
 def _url_number(views: Views, data: Items, start: int, end: int) -> int:
     """The number of a URL, known or new; FULL where there is no room for it."""
-    hashed = np.uint64(end - start)
-    for at in range(start, end):
-        hashed = (hashed ^ np.uint64(data[at])) * np.uint64(0x100000001B3)
-    hashed = mixed(hashed)
     mask = 2 * MOST_URLS - 1
-    slot = np.int64(hashed & np.uint64(mask))
+    slot = np.int64(hash_of_bytes(data, start, end) & np.uint64(mask))
     while views.url_slots[slot] != 0:
         number: int = views.url_slots[slot] - 1
         known = views.url_starts[number]
-        if views.url_starts[number + 1] - known - 1 == end - start:
-            offset = 0
-            while start + offset < end and views.url_bytes[known + offset] == data[start + offset]:
-                offset += 1
-            if start + offset == end:
-                return number
+        size = views.url_starts[number + 1] - known - 1
+        if size == end - start and same_bytes(views.url_bytes, known, data, start, size):
+            return number
         slot = (slot + 1) & mask
     number = int(views.used[2])
     place = views.url_starts[number]

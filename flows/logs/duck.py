@@ -11,8 +11,9 @@ import duckdb
 from flows.logs.duck_settings import DuckSettings
 from flows.stopping import interrupted_by_stop
 
-PARQUET = "FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2"
-"""How files are written: version 2 keeps numbers as differences, in two thirds of the bytes."""
+PARQUET = "FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 1"
+"""How files are written: version 2 keeps numbers as differences, in two thirds of the bytes; a look
+for values that come again (a dictionary) takes as long as all else, and makes larger files."""
 
 
 @contextmanager

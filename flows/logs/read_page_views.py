@@ -1,6 +1,6 @@
 """Objects of page views read into two Parquet files: the events, and the URLs they point to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import duckdb
@@ -11,12 +11,17 @@ from flows.logs.duck import PARQUET
 from flows.logs.events_file import Written, measure_events
 from flows.logs.pieces import Lines, Odd
 from flows.logs.records import Rejected, read_page_view
+from flows.logs.scan_alike import LAYOUT
 from flows.logs.scan_page_views import FIELDS, scan_page_views
 from flows.logs.tally import Tally
 from flows.logs.verdicts import ANONYMOUS, FULL, OTHER_ENVIRONMENT
 from flows.stopping import check_stop
 
 _MOST_UNSURE = 4_096
+_URLS = """\
+SELECT generate_subscripts(list, 1)::INTEGER - 1 AS number, unnest(list) AS url
+FROM (SELECT CASE WHEN $count > 0 THEN string_split($text, chr(0)) END AS list)
+"""
 
 
 class PageViewReader:
@@ -31,7 +36,7 @@ class PageViewReader:
         self._connection, self._environment_name = connection, log_environment
         self._environment = np.frombuffer(log_environment.encode(), np.uint8)
         self._unsure = np.empty((_MOST_UNSURE, 3), np.int64)
-        self._fields = np.empty(FIELDS, np.int64)
+        self._fields, self._layout = np.empty(FIELDS, np.int64), np.empty(LAYOUT, np.int64)
         self._views = no_views()
         self._spilled = False
 
@@ -66,6 +71,7 @@ class PageViewReader:
                 tally.verdicts,
                 self._unsure,
                 self._fields,
+                self._layout,
             )
             for line_number, start, end in self._unsure[:left].tolist():
                 self._judge(number, lines.odd(line_number, start, end), tally)
@@ -100,15 +106,16 @@ class PageViewReader:
         self._hand_over()
         self._connection.execute(
             "INSERT INTO spilled SELECT object, instant, user_id, urls.url"
-            " FROM views JOIN urls ON views.url = urls.number"
+            f" FROM views JOIN ({_URLS}) AS urls ON views.url = urls.number",
+            self._urls(),
         )
         self._spilled = True
         empty(self._views)
 
     def _hand_over(self) -> None:
-        """Make the views `views` and `urls` of the connection."""
+        """Make the view `views` of the connection."""
         views: Views = self._views
-        count, _, urls = views.used.tolist()
+        count = int(views.used[0])
         self._connection.register(
             "arrays",
             {
@@ -122,13 +129,12 @@ class PageViewReader:
             "CREATE OR REPLACE TEMP VIEW views AS"
             " SELECT object, make_timestamp(microseconds) AS instant, user_id, url FROM arrays"
         )
-        text = views.url_bytes[: max(0, int(views.url_starts[urls]) - 1)].tobytes().decode()
-        self._connection.execute(
-            "CREATE OR REPLACE TEMP TABLE urls AS"
-            " SELECT generate_subscripts(list, 1)::INTEGER - 1 AS number, unnest(list) AS url"
-            " FROM (SELECT CASE WHEN $count > 0 THEN string_split($text, chr(0)) END AS list)",
-            {"text": text, "count": urls},
-        )
+
+    def _urls(self) -> dict[str, str | int]:
+        """The parameters of `_URLS`."""
+        count = int(self._views.used[2])
+        text = self._views.url_bytes[: max(0, int(self._views.url_starts[count]) - 1)]
+        return {"text": text.tobytes().decode(), "count": count}
 
     def write(self, events: Path, urls: Path) -> Written:
         """Write the distinct events (object, instant, user_id, url), and the URLs (url).
@@ -136,37 +142,42 @@ class PageViewReader:
         An event's url is the place of its URL in the other file, from 0.
         """
         if self._spilled:
-            self._spill()
-            self._connection.execute(
-                "CREATE OR REPLACE TEMP TABLE urls AS"
-                " SELECT (row_number() OVER (ORDER BY url) - 1)::INTEGER AS number, url"
-                " FROM (SELECT DISTINCT url FROM spilled)"
-            )
-            self._connection.execute(
-                "CREATE OR REPLACE TEMP VIEW views AS"
-                " SELECT DISTINCT object, instant, user_id, number AS url"
-                " FROM spilled JOIN urls USING (url) ORDER BY ALL"
-            )
-        else:
-            self._hand_over()
-        for query, path in (
-            ("SELECT object, instant, user_id, url FROM views", events),
-            ("SELECT url FROM urls ORDER BY number", urls),
-        ):
-            self._connection.execute(f"COPY ({query}) TO $path ({PARQUET})", {"path": str(path)})
-        if self._spilled:
-            return measure_events(self._connection, events)
+            return self._write_spilled(events, urls)
+        self._hand_over()
+        self._copy("SELECT object, instant, user_id, url FROM views", events)
+        self._copy(f"SELECT url FROM ({_URLS})", urls, self._urls())
         count = int(self._views.used[0])
         if not count:
             return {}
         # The rows of an object lie together.
-        numbers, starts = np.unique(self._views.objects[:count], return_index=True)
+        objects, instants = self._views.objects[:count], self._views.instants[:count]
+        starts = np.flatnonzero(np.diff(objects, prepend=-1))
         counts = np.diff(starts, append=count)
-        instants = self._views.instants[:count]
         firsts, lasts = np.minimum.reduceat(instants, starts), np.maximum.reduceat(instants, starts)
         return {
             number: (of, (first, last))
             for number, of, first, last in zip(
-                numbers.tolist(), counts.tolist(), firsts.tolist(), lasts.tolist(), strict=True
+                *(some.tolist() for some in (objects[starts], counts, firsts, lasts)), strict=True
             )
         }
+
+    def _write_spilled(self, events: Path, urls: Path) -> Written:
+        """Write what was spilled, and what is left."""
+        self._spill()
+        self._connection.execute(
+            "CREATE OR REPLACE TEMP TABLE urls AS"
+            " SELECT (row_number() OVER (ORDER BY url) - 1)::INTEGER AS number, url"
+            " FROM (SELECT DISTINCT url FROM spilled)"
+        )
+        self._copy(
+            "SELECT DISTINCT object, instant, user_id, number AS url"
+            " FROM spilled JOIN urls USING (url) ORDER BY ALL",
+            events,
+        )
+        self._copy("SELECT url FROM urls ORDER BY number", urls)
+        return measure_events(self._connection, events)
+
+    def _copy(self, query: str, path: Path, values: Mapping[str, str | int] | None = None) -> None:
+        self._connection.execute(
+            f"COPY ({query}) TO $path ({PARQUET})", {"path": str(path), **(values or {})}
+        )

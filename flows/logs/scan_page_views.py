@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from flows.compiled import Items, compiled, inlined, pointer
 from flows.logs.distinct_views import Views, add_view, pointers
 from flows.logs.records import MOST_URL_BYTES
+from flows.logs.scan_alike import forget, judge_alike, remember
 from flows.logs.scan_json import (
     ABSENT,
     CLOSE_BRACE,
@@ -33,7 +34,7 @@ from flows.logs.scan_values import (
     line_end,
     starts,
 )
-from flows.logs.verdicts import ANONYMOUS, BLANK, FULL, OTHER_ENVIRONMENT, UNSURE
+from flows.logs.verdicts import ANONYMOUS, BLANK, COUNTED, FULL, OTHER_ENVIRONMENT, UNSURE
 
 FIELDS = 12
 _TS, _URL, _ENVIRONMENT, _USER_ID = map(tuple, (b"ts", b"url", b"environment", b"user_id"))
@@ -139,6 +140,7 @@ def scan_page_views(
     tally: NDArray[np.int64],
     unsure: NDArray[np.int64],
     fields: NDArray[np.int64],
+    layout: NDArray[np.int64],
 ) -> tuple[int, int, int]:
     """Judge whole lines until their end, or until the views or the unsure lines are full.
 
@@ -153,22 +155,31 @@ def scan_page_views(
         tally: Takes how many lines were found to be what.
         unsure: Takes number, start and end of each line left over, a row each.
         fields: Room for `FIELDS` numbers.
+        layout: Room for `LAYOUT` numbers.
 
     Returns:
         Where the next line starts, its number, and how many lines are left over.
     """
-    lines, wanted, places = pointer(data), pointer(environment), pointer(fields)
+    lines, wanted = pointer(data), pointer(environment)
+    places, known = pointer(fields), pointer(layout)
     rows = pointers(views)
     left = 0
+    forget(known)
     while at < data.size and left < unsure.shape[0]:
         start = skip_space(lines, at)
         found, end = UNSURE, UNKNOWN
         if lines[start] == LF:
             found, end = BLANK, start
         elif lines[start] == OPEN_BRACE and not (ascii_only and holds_others(lines, start)):
-            end = _read_members(lines, start, places)
-            if end != UNKNOWN:
-                found = _judge(lines, number, wanted, environment.size, places, rows)
+            found, end = judge_alike(
+                lines, start, data.size, known, number, wanted, environment.size, rows
+            )
+            if end == UNKNOWN:
+                end = _read_members(lines, start, places)
+                if end != UNKNOWN:
+                    found = _judge(lines, number, wanted, environment.size, places, rows)
+                if found == COUNTED or found == OTHER_ENVIRONMENT:
+                    remember(known, places, start, end)
         if found == FULL:
             break
         if end == UNKNOWN:

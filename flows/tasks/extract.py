@@ -8,6 +8,7 @@ from prefect import get_run_logger
 from blocks.load import load_environment
 from flows.errors import ListAgain
 from flows.logs.extracts import Scope, Unit, manifest_name
+from flows.storage.results import ResultsStorage
 from flows.tasks.caching import cached_task
 from flows.tasks.extracts import store_unit
 from flows.tasks.healing import again
@@ -49,10 +50,13 @@ def extract_logs(
             extractor = Extractor(
                 connection, block.log_environment, scratch, block.max_expansion_ratio
             )
+            others_ahead = True
             for number, unit in enumerate(units, 1):
+                # All runs go the same way: where another one has not been, it is not further on.
                 name = manifest_name(scope, unit)
-                if Unit.from_bytes(name, storage.read(name)) is not None:
-                    continue  # another run was faster
+                others_ahead = others_ahead and _is_stored(storage, name)
+                if others_ahead:
+                    continue
                 extracted = extractor.extract(
                     unit, lambda item: logs.opened(item.key, item.etag, item.size)
                 )
@@ -68,3 +72,7 @@ def extract_logs(
     except ListAgain as reason:
         return again(reason, **done)
     return done
+
+
+def _is_stored(storage: ResultsStorage, manifest: str) -> bool:
+    return Unit.from_bytes(manifest, storage.read(manifest)) is not None

@@ -1,0 +1,80 @@
+"""Runs of bytes, eight at a time, by compiled code: found equal, hashed, walked."""
+
+from typing import Any, cast
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+
+from flows.compiled import Items, inlined
+from flows.logs.hashing import mixed
+
+_WORD = 8
+_ONES, _HIGHS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
+_QUOTES, _BACKSLASHES = _ONES * np.uint64(0x22), _ONES * np.uint64(0x5C)
+_SPACES = _ONES * np.uint64(0x20)
+
+
+def _word(_context: Any, _items: Any, _at: Any) -> Any:
+    def lowered(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.gep(arguments[0], [arguments[1]])
+        whole = context.get_value_type(types.uint64).as_pointer()
+        return builder.load(builder.bitcast(place, whole), align=1)
+
+    return types.uint64(types.CPointer(types.uint8), types.int64), lowered
+
+
+word = cast(Any, intrinsic(_word))
+"""The eight bytes that start at a place, as a number; they must all be there."""
+
+
+@inlined
+def same_bytes(data: Items, at: int, other: Items, other_at: int, size: int) -> bool:
+    """Whether two runs of bytes, which must both be there, are equal."""
+    done = 0
+    while done + _WORD <= size:
+        if word(data, at + done) != word(other, other_at + done):
+            return False
+        done += _WORD
+    while done < size:
+        if data[at + done] != other[other_at + done]:
+            return False
+        done += 1
+    return True
+
+
+@inlined
+def hash_of_bytes(data: Items, start: int, end: int) -> np.uint64:
+    """A hash of a run of bytes."""
+    hashed = np.uint64(end - start)
+    at = start
+    while at + _WORD <= end:
+        hashed = (hashed ^ word(data, at)) * np.uint64(0x9E3779B97F4A7C15)
+        hashed ^= hashed >> np.uint64(32)
+        at += _WORD
+    last = np.uint64(0)
+    while at < end:
+        last = (last << np.uint64(8)) | np.uint64(data[at])
+        at += 1
+    return mixed(hashed ^ last)
+
+
+@inlined
+def plain_end(data: Items, at: int, size: int) -> int:
+    """The first place of a quote, a backslash or a control character.
+
+    There must be one before `size`, where the data end.
+    """
+    while at + _WORD <= size:
+        bytes_ = word(data, at)
+        quotes, backslashes = bytes_ ^ _QUOTES, bytes_ ^ _BACKSLASHES
+        # A byte's high bit stays where the byte is nought (Mycroft's test), or below a space.
+        found = (quotes - _ONES) & ~quotes
+        found |= (backslashes - _ONES) & ~backslashes
+        found |= (bytes_ - _SPACES) & ~bytes_
+        if found & _HIGHS:
+            break
+        at += _WORD
+    while data[at] != 0x22 and data[at] != 0x5C and data[at] >= 0x20:
+        at += 1
+    return at
