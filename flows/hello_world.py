@@ -6,10 +6,12 @@ from blocks.load import load_environment
 from flows.run_id import check_id
 from flows.tasks.caching import results_in
 from flows.tasks.places import results_of
+from flows.tasks.prompt_end import ending_promptly, prompt
 from flows.tasks.runs import due
 from flows.tasks.words import is_made, join_words, write_word
 
 
+@prompt
 @flow(name="hello-world", persist_result=False, validate_parameters=False)
 def hello_world(id: str | int | None = None, environment: str = "local") -> str:
     """Write "Hello" and "World" into two files, and both into a third.
@@ -22,7 +24,7 @@ def hello_world(id: str | int | None = None, environment: str = "local") -> str:
     """
     run_id = check_id(id, due())
     storage = results_of(load_environment(environment))
-    with results_in(storage):
+    with ending_promptly(), results_in(storage):
         words = [
             write_word.with_options(refresh_cache=not is_made(storage, run_id, word))(
                 run_id, environment, word

@@ -17,6 +17,7 @@ from flows.tasks.healing import MOST_LISTINGS, check_again
 from flows.tasks.listing import list_logs
 from flows.tasks.places import results_of
 from flows.tasks.preloads import keeping_preload
+from flows.tasks.prompt_end import ending_promptly, prompt
 from flows.tasks.publish import lost_from_ledger, publish_table, published_run
 from flows.tasks.report import report
 from flows.tasks.runs import Run, due
@@ -26,6 +27,7 @@ from flows.tasks.summarise import summarise_events
 NAME = "user-page-views"
 
 
+@prompt
 @flow(
     name=NAME,
     persist_result=False,
@@ -49,7 +51,13 @@ def user_page_views(
     started_at = datetime.now(timezone.utc)
     run_id = check_id(id, due())
     storage = results_of(load_environment(environment))
-    with results_in(storage), keeping_files(), keeping_preload(), stopping_with_the_flow():
+    with (
+        ending_promptly(),
+        results_in(storage),
+        keeping_files(),
+        keeping_preload(),
+        stopping_with_the_flow(),
+    ):
         known = None if refresh else published_run(run_id, environment, NAME)
         if known is None:
             published = _publish(run_id, environment, refresh, started_at)

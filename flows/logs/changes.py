@@ -122,8 +122,12 @@ def _load_views(
     """Make the tables `urls` and `new_views`."""
     if parts:
         _load_wanted(connection, parts)
-        load_places(connection, [paths[part.unit.urls.name] for part in parts if part.unit.urls])
-        events = [str(paths[part.unit.events.name]) for part in parts]
+        units = [part.unit for part in parts]
+        load_places(
+            connection,
+            [(paths[one.events.name], paths[one.urls.name] if one.urls else None) for one in units],
+        )
+        events = [str(paths[one.events.name]) for one in units]
         connection.execute(sql("new_views"), {"events": events})
     else:
         columns = "user_id BIGINT, url INTEGER, count BIGINT, last_viewed TIMESTAMP"

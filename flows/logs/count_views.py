@@ -102,6 +102,15 @@ def _room(views: int) -> _Counted:
     )
 
 
+def _order(users: NDArray[np.int64], urls: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The order of rows by user, then URL."""
+    first = int(users.min(initial=2**63 - 1))
+    if int(users.max(initial=-(2**63))) - first < 2**31:
+        # One number to sort by takes half the time. A URL's number has 31 bits.
+        return np.argsort((users - first) << 32 | urls)
+    return np.lexsort((urls, users))
+
+
 class Counter:
     """Counts distinct page views; its memory is used again from count to count."""
 
@@ -129,7 +138,7 @@ class Counter:
         for views in parts:
             _add(views, counted)
         rows = int(counted.used[0])
-        order = np.lexsort((counted.urls[:rows], counted.users[:rows]))
+        order = _order(counted.users[:rows], counted.urls[:rows])
         return {
             "user_id": counted.users[order],
             "url": counted.urls[order],

@@ -26,9 +26,9 @@ class Extracted:
     """What one unit gave: files in the scratch folder, an account and a span of each object.
 
     `events` has the columns object (its place in `objects`), instant, user_id and url (page views:
-    the place of the URL in the file `urls`, from 0), or email and name (user updates), distinct
-    within an object. An object without events has no span. `rejects` has object_key, line_number,
-    reason and line.
+    the place of the URL in the file's metadata, or in the file `urls` where there is one, from 0),
+    or email and name (user updates), distinct within an object. An object without events has no
+    span. `rejects` has object_key, line_number, reason and line.
     """
 
     objects: list[LogObject]
@@ -75,8 +75,8 @@ class Extractor:
         """
         tallies = [Tally() for _ in objects]
         events, urls = self._scratch / "events.parquet", self._scratch / "urls.parquet"
-        page_views = objects[0].kind == "page_views"
-        reader = self._page_views if page_views else self._user_updates
+        urls.unlink(missing_ok=True)
+        reader = self._page_views if objects[0].kind == "page_views" else self._user_updates
         reader.begin()
         for number, (item, tally) in enumerate(zip(objects, tallies, strict=True)):
             with open_object(item) as stream:
@@ -95,7 +95,7 @@ class Extractor:
             counts,
             [span for _, span in found],
             events,
-            urls if page_views else None,
+            urls if urls.exists() else None,
             _write_rejects(self._connection, objects, tallies, self._scratch),
         )
 

@@ -19,7 +19,7 @@ from flows.logs.spans import Span
 if TYPE_CHECKING:  # else a run that finds its id published would load all that parses
     from flows.logs.extract import Extracted
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Part of every extract's name: raise it with any change of what a record or a file is."""
 
 
@@ -48,8 +48,8 @@ class StoredFile:
 class Unit:
     """A manifest: the objects of one extract, their accounts, and its files.
 
-    `urls` is there for page views; `spans` are those of the objects' events, None where there are
-    none.
+    `urls` is there where the URLs of page views were too many for the metadata of `events`;
+    `spans` are those of the objects' events, None where there are none.
     """
 
     manifest: str

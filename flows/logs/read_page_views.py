@@ -1,4 +1,4 @@
-"""Objects of page views read into two Parquet files: the events, and the URLs they point to."""
+"""Objects of page views read into a Parquet file: the events, and the URLs they point to."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ from flows.stopping import check_stop
 _MOST_UNSURE = 4_096
 _URLS = """\
 SELECT generate_subscripts(list, 1)::INTEGER - 1 AS number, unnest(list) AS url
-FROM (SELECT CASE WHEN $count > 0 THEN string_split($text, chr(0)) END AS list)
+FROM (SELECT string_split(decode($urls), chr(0)) AS list)
 """
 
 
@@ -130,22 +130,23 @@ class PageViewReader:
             " SELECT object, make_timestamp(microseconds) AS instant, user_id, url FROM arrays"
         )
 
-    def _urls(self) -> dict[str, str | int]:
-        """The parameters of `_URLS`."""
-        count = int(self._views.used[2])
-        text = self._views.url_bytes[: max(0, int(self._views.url_starts[count]) - 1)]
-        return {"text": text.tobytes().decode(), "count": count}
+    def _urls(self) -> dict[str, bytes]:
+        """The parameter of `_URLS`: the URLs by number, with U+0000 between them."""
+        end = int(self._views.url_starts[int(self._views.used[2])])
+        return {"urls": self._views.url_bytes[: max(0, end - 1)].tobytes()}
 
     def write(self, events: Path, urls: Path) -> Written:
-        """Write the distinct events (object, instant, user_id, url), and the URLs (url).
+        """Write the distinct events (object, instant, user_id, url).
 
-        An event's url is the place of its URL in the other file, from 0.
+        An event's url is the place of its URL, from 0: in the file's metadata `urls`, with U+0000
+        between URLs, which costs next to nothing; or, where those were too many for memory, in a
+        file of their own (url).
         """
         if self._spilled:
             return self._write_spilled(events, urls)
         self._hand_over()
-        self._copy("SELECT object, instant, user_id, url FROM views", events)
-        self._copy(f"SELECT url FROM ({_URLS})", urls, self._urls())
+        query = "SELECT object, instant, user_id, url FROM views"
+        self._copy(query, events, ", KV_METADATA {urls: $urls}", self._urls())
         count = int(self._views.used[0])
         if not count:
             return {}
@@ -177,7 +178,9 @@ class PageViewReader:
         self._copy("SELECT url FROM urls ORDER BY number", urls)
         return measure_events(self._connection, events)
 
-    def _copy(self, query: str, path: Path, values: Mapping[str, str | int] | None = None) -> None:
+    def _copy(
+        self, query: str, path: Path, more: str = "", values: Mapping[str, bytes] | None = None
+    ) -> None:
         self._connection.execute(
-            f"COPY ({query}) TO $path ({PARQUET})", {"path": str(path), **(values or {})}
+            f"COPY ({query}) TO $path ({PARQUET}{more})", {"path": str(path), **(values or {})}
         )

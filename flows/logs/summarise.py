@@ -35,7 +35,8 @@ class Events:
 
     Attributes:
         path: Its events.
-        urls: The URLs that events of page views point to.
+        urls: The URLs that events of page views point to, where the events' metadata do not hold
+            them.
         spans: Those of the objects' events, which are distinct within each object alone.
         unwanted: The numbers of objects that do not count.
     """
@@ -84,7 +85,7 @@ def summarise(
     """
     with duck(settings) as connection:
         _load_emails(connection, events["user_updates"])
-        load_places(connection, [part.urls for part in events["page_views"] if part.urls])
+        load_places(connection, [(part.path, part.urls) for part in events["page_views"]])
         files = {
             name: write(connection, sql(name), scratch / f"{name}.parquet")
             for name in ("numbered_urls", "latest")

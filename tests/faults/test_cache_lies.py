@@ -66,8 +66,8 @@ DAMAGES = [
     pytest.param(".json", gone, marks=LONG),
 ]
 
-FILES = {".json": 2, ".parquet": 3}
-"""How many files two extracts have, one of each kind of log, beside their rejects."""
+EXTRACTS = 2
+"""One of each kind of log: a manifest and a Parquet file, beside their rejects."""
 
 
 def rejects(world: World) -> list[str]:
@@ -80,7 +80,7 @@ def test_a_damaged_extract_is_found_and_made_again_within_the_run(
 ) -> None:
     objects = fill(world, FIRST)
     world.run("one")
-    assert damage(world, "extracts/", ends, how) == FILES[ends]
+    assert damage(world, "extracts/", ends, how) == EXTRACTS
     objects |= fill(world, SECOND)
     summary = world.run("two")
     assert world.rows() == model(objects).rows
@@ -109,7 +109,7 @@ def test_damaged_rejects_are_found_and_made_again_within_the_run(world: World, h
 def test_a_manifest_that_tells_another_account_is_not_believed(world: World) -> None:
     expected = model(fill(world, FIRST))
     world.run("one")
-    assert damage(world, "extracts/", ".json", one_more_line) == FILES[".json"]
+    assert damage(world, "extracts/", ".json", one_more_line) == EXTRACTS
     summary = world.run("two")
     assert_account(summary, expected)
     assert summary.healed == ["2 stored extracts were damaged: their objects are parsed again."]
@@ -181,7 +181,7 @@ def test_extracts_of_an_older_schema_version_are_ignored(
         world.run("one")
     older = world.stored("extracts/")
     # Were they read, they would be found damaged.
-    assert damage(world, "extracts/", ".parquet", flip) == FILES[".parquet"]
+    assert damage(world, "extracts/", ".parquet", flip) == EXTRACTS
     summary = world.run("two")
     assert world.rows() == model(objects).rows
     assert (summary.objects_parsed, summary.objects_reused) == (2, 0)

@@ -147,6 +147,36 @@ def test_one_user_with_all_page_views_is_counted(tmp_path: Path, small_parts: No
     assert rows_of(made.table, made.urls) == counted(records)
 
 
+def test_urls_too_many_for_memory_lie_in_a_file_of_their_own_and_count_the_same(
+    tmp_path: Path,
+) -> None:
+    store = Store(tmp_path)
+    few = [(1, f"/{n}", START + timedelta(seconds=n % 3)) for n in range(9)]
+    # Two of them are those of the others, at the same instant.
+    many = [(1, f"/{n}", START + timedelta(seconds=n % 7)) for n in range(2**17 + 9)]
+    small, large = (store.extracted("page_views", [body_of(records)]) for records in (few, many))
+    assert small.urls is None
+    assert large.urls is not None
+    updates = [store.events(store.extracted("user_updates", [update(1, "a@example.com")]))]
+    full = whole(store, [store.events(large), store.events(small)], updates, "full")
+    assert rows_of(full.table, full.urls) == counted(few + many)
+    base = whole(store, [store.events(small)], updates, "base")
+    scratch = tmp_path / "changes"
+    scratch.mkdir()
+    changes = find_changes(
+        {
+            "page_views": parts_to_read([Found(large, 0)], [Found(small, 0)]),
+            "user_updates": [],
+        },
+        store.paths,
+        base.latest,
+        scratch,
+        DuckSettings(),
+    )
+    new = counted([record for record in many if record not in few])
+    assert rows_of(changes.rows, changes.urls) == new
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_what_added_objects_change_is_what_the_whole_has_more(tmp_path: Path, seed: int) -> None:
     rng, store = random.Random(seed), Store(tmp_path)

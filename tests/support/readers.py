@@ -16,7 +16,7 @@ import duckdb
 from flows.logs.counts import Counts
 from flows.logs.duck import duck
 from flows.logs.duck_settings import DuckSettings
-from flows.logs.extract import Extractor
+from flows.logs.extract import Extracted, Extractor
 from flows.logs.objects import LogObject
 from tests.support.model import PageView, UserUpdate, judge_object, tally
 
@@ -25,10 +25,8 @@ Event = tuple[Any, ...]
 
 _EVENTS = {
     "page_views": "SELECT object, instant, user_id, urls.url FROM read_parquet($events) AS events"
-    " JOIN read_parquet($urls, file_row_number = true) AS urls"
-    " ON urls.file_row_number = events.url",
-    "user_updates": "SELECT object, instant, user_id, email, name FROM read_parquet($events)"
-    " WHERE $urls = 'None'",
+    " JOIN urls ON urls.place = events.url",
+    "user_updates": "SELECT object, instant, user_id, email, name FROM read_parquet($events)",
 }
 
 
@@ -56,8 +54,9 @@ def extract_bodies(kind: str, bodies: dict[str, bytes]) -> dict[str, Read]:
         rejects: dict[str, Rejects] = {item.key: [] for item in objects}
         events: list[list[Event]] = [[] for _ in objects]
         with duckdb.connect() as connection:
+            _load_urls(connection, done)
             for number, instant, *rest in connection.execute(
-                _EVENTS[kind], {"events": str(done.events), "urls": str(done.urls)}
+                _EVENTS[kind], {"events": str(done.events)}
             ).fetchall():
                 events[number].append((instant.replace(tzinfo=timezone.utc), *rest))
             if done.rejects is not None:
@@ -70,6 +69,24 @@ def extract_bodies(kind: str, bodies: dict[str, bytes]) -> dict[str, Read]:
         item.key: Read(counts, sorted(rejects[item.key]), sorted(events[number]))
         for number, (item, counts) in enumerate(zip(done.objects, done.counts, strict=True))
     }
+
+
+def _load_urls(connection: duckdb.DuckDBPyConnection, done: Extracted) -> None:
+    """Make the table `urls` (place, url), by plain Python where the metadata hold them."""
+    connection.execute("CREATE TABLE urls (place INTEGER, url VARCHAR)")
+    if done.urls is not None:
+        connection.execute(
+            "INSERT INTO urls SELECT file_row_number, url"
+            " FROM read_parquet(?, file_row_number = true)",
+            [str(done.urls)],
+        )
+        return
+    found = connection.execute(
+        "SELECT value FROM parquet_kv_metadata(?) WHERE decode(key) = 'urls'", [str(done.events)]
+    ).fetchall()
+    for (value,) in found:
+        for place, url in enumerate(value.split(b"\0") if value else []):
+            connection.execute("INSERT INTO urls VALUES (?, ?)", [place, url.decode()])
 
 
 def differences(kind: str, bodies: dict[str, bytes]) -> dict[str, str]:

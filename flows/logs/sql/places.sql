@@ -1,8 +1,5 @@
--- Which URL an event of an extract points to. $urls: the extracts' files of URLs.
+-- Which URL an event of an extract points to.
 CREATE TEMP TABLE places AS
 SELECT file, place, number AS url
-FROM (
-    SELECT file_index::INTEGER AS file, file_row_number::INTEGER AS place, url
-    FROM read_parquet($urls, file_row_number = true)
-)
+FROM listed_urls
 JOIN urls USING (url);

@@ -1,0 +1,82 @@
+"""Flow runs, and their processes, that end promptly.
+
+Prefect's thread of heartbeats, by which it tells a run that has crashed, looks once a second
+whether the run has ended, and the run waits for it. And Python, before it ends, looks for what is
+not used any more in all that was ever imported, several times.
+"""
+
+import atexit
+import gc
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Flow
+from prefect.context import FlowRunContext
+from prefect.events import emit_event
+from prefect.settings import (
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    get_current_settings,
+    temporary_settings,
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_every: ContextVar[int | None] = ContextVar("every", default=None)
+
+
+class _PromptFlow(Flow[P, R]):
+    """A flow that, called from Python, has no heartbeats of Prefect's."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        token = _every.set(get_current_settings().flows.heartbeat_frequency)
+        try:
+            with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+                return super().__call__(*arguments, **named)
+        finally:
+            _every.reset(token)
+
+
+def prompt(flow: Flow[P, R]) -> Flow[P, R]:
+    """Let the calls of a flow send their heartbeats themselves, within `ending_promptly`.
+
+    Runs of a deployment are not calls: Prefect sends their heartbeats.
+    """
+    # Prefect's decorator stays in the source, where Prefect reads it to deploy the flow.
+    flow.__class__ = _PromptFlow
+    return flow
+
+
+@contextmanager
+def ending_promptly() -> Iterator[None]:
+    """Within a flow: send heartbeats, as often as Prefect's settings say, unless Prefect does."""
+    # Once is enough; and what a process still holds when it ends goes with it.
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
+    every, run = _every.get(), FlowRunContext.get()
+    if every is None or run is None or run.flow_run is None:
+        yield
+        return
+    flow_run, ended = run.flow_run, threading.Event()
+    resource = {
+        "prefect.resource.id": f"prefect.flow-run.{flow_run.id}",
+        "prefect.resource.name": flow_run.name,
+    }
+
+    def beat() -> None:
+        while True:
+            emit_event("prefect.flow-run.heartbeat", resource)
+            if ended.wait(every):
+                return
+
+    # A thread knows nothing of this one's settings by itself.
+    thread = threading.Thread(target=copy_context().run, args=(beat,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -1,0 +1,112 @@
+"""Runs that end promptly, and are still known to be alive while they last."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from contextvars import copy_context
+
+import pytest
+from prefect import flow
+from prefect.context import FlowRunContext
+from prefect.events import Event
+from prefect.events.clients import get_events_subscriber
+from prefect.events.filters import EventFilter, EventNameFilter
+from prefect.flow_engine import run_flow
+from prefect.settings import (
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    get_current_settings,
+    temporary_settings,
+)
+
+from flows.hello_world import hello_world
+from flows.tasks import prompt_end
+from flows.tasks.prompt_end import ending_promptly, prompt
+from flows.user_page_views import user_page_views
+
+HEARTBEAT = "prefect.flow-run.heartbeat"
+
+
+def frequency() -> int | None:
+    """How often Prefect itself is to send heartbeats."""
+    return get_current_settings().flows.heartbeat_frequency
+
+
+@prompt
+@flow(persist_result=False)
+def asked() -> int | None:
+    """Give what Prefect's settings say within the run."""
+    with ending_promptly():
+        return frequency()
+
+
+def test_a_called_run_sends_heartbeats_until_it_ends(
+    prefect_server: None,
+) -> None:
+    enough, started = threading.Event(), list[str]()
+
+    @prompt
+    @flow(persist_result=False)
+    def waiting() -> bool:
+        run = FlowRunContext.get()
+        assert run is not None
+        assert run.flow_run is not None
+        started.append(f"prefect.flow-run.{run.flow_run.id}")
+        assert prompt_end._every.get() == 30
+        prompt_end._every.set(1)
+        with ending_promptly():
+            return enough.wait(60)
+
+    async def beats() -> list[Event]:
+        found = list[Event]()
+        names = EventFilter(event=EventNameFilter(name=[HEARTBEAT]))
+        async with get_events_subscriber(filter=names) as events:
+            thread.start()
+            async for event in events:
+                found.append(event)
+                if len(found) == 3:
+                    return found
+        return found
+
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: 30}):
+        thread = threading.Thread(target=copy_context().run, args=(waiting,))
+        found = asyncio.run(beats())
+        enough.set()
+        thread.join()
+    assert len(started) == 1
+    assert [one.resource.id for one in found] == started * 3
+    assert [one.related[0].role for one in found] == ["flow"] * 3
+
+
+@pytest.mark.parametrize("set_to", [180, None])
+def test_prefect_sends_heartbeats_of_deployments_runs_alone(
+    prefect_server: None, set_to: int | None
+) -> None:
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: set_to}):
+        assert asked() is None
+        assert frequency() == set_to
+        # As a worker runs a deployment's flow.
+        assert run_flow(asked) == set_to
+
+
+def test_both_flows_are_prompt() -> None:
+    assert isinstance(hello_world, prompt_end._PromptFlow)
+    assert isinstance(user_page_views, prompt_end._PromptFlow)
+
+
+def test_python_does_not_search_what_was_imported_when_it_ends() -> None:
+    code = (
+        "import atexit, gc\n"
+        # What is registered first is called last.
+        "atexit.register(lambda: print(gc.get_freeze_count() > 10_000))\n"
+        "from flows.tasks.prompt_end import ending_promptly\n"
+        "for _ in range(2):\n"
+        "    with ending_promptly():\n"
+        "        print(gc.get_freeze_count())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.split() == ["0", "0", "True"]
