@@ -77,7 +77,8 @@ def test_a_called_run_sends_heartbeats_until_it_ends(
         thread.join()
     assert len(started) == 1
     assert [one.resource.id for one in found] == started * 3
-    assert [one.related[0].role for one in found] == ["flow"] * 3
+    # Prefect tells of the flow by the run's context.
+    assert all("flow" in {other.role for other in one.related} for one in found)
 
 
 @pytest.mark.parametrize("set_to", [180, None])

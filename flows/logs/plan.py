@@ -13,6 +13,8 @@ UNIT_OBJECTS = 500
 # A part is what one task run does: orchestration costs per task run.
 PART_BYTES = 256 * 2**20
 PART_OBJECTS = 2_000
+# The last parts are smaller, so that at the end no thread works long while others have nothing.
+_LAST_PARTS, _LAST_PIECES = 2, 4
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,13 @@ def make_plan(objects: Iterable[LogObject], known: Iterable[tuple[str, str, str]
     """
     listed, done = sorted(objects), set(known)
     new = [item for item in listed if (item.kind, item.key, item.etag) not in done]
-    parts = [
-        list(pack(part, UNIT_BYTES, UNIT_OBJECTS)) for part in pack(new, PART_BYTES, PART_OBJECTS)
+    groups = list(pack(new, PART_BYTES, PART_OBJECTS))
+    groups[-_LAST_PARTS:] = [
+        piece
+        for group in groups[-_LAST_PARTS:]
+        for piece in pack(group, PART_BYTES // _LAST_PIECES, PART_OBJECTS // _LAST_PIECES)
     ]
+    parts = [list(pack(group, UNIT_BYTES, UNIT_OBJECTS)) for group in groups]
     # The user updates first: they are few, and last they would keep one core at work alone.
     parts.sort(key=lambda part: part[0][0].kind == "page_views")
     return Plan(listed, parts)

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from queue import Empty, Queue
 from threading import Event
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-_AHEAD = 8
+_AHEAD = 4
 
 LIMITS: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "256MB", "threads": 1}
 """Of a DuckDB that reads what is to be copied."""
@@ -35,33 +35,29 @@ def streamed(make: Callable[[BinaryIO], object]) -> Iterator[BinaryIO]:
 class _Blocks(io.RawIOBase):
     """Blocks of a queue as a stream, to None."""
 
-    def __init__(self, queue: "Queue[Any]") -> None:
+    def __init__(self, queue: "Queue[bytes | None]") -> None:
         self._queue = queue
-        self._block = memoryview(b"")
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
-        while not self._block:
-            block = self._queue.get()
-            if block is None:
-                self._queue.put(None)
-                return 0
-            self._block = memoryview(block)
-        some = self._block[: len(buffer)]
-        buffer[: len(some)] = some
-        self._block = self._block[len(some) :]
-        return len(some)
+    def read(self, size: int = -1) -> bytes:
+        """The next block, whatever its size: each copy, and each wait for Python's global lock
+        between two blocks, is time in which the server has nothing to do."""
+        block = self._queue.get()
+        if block is None:
+            self._queue.put(None)
+            return b""
+        return block
 
 
 @contextmanager
-def made_ahead(blocks: Iterator[Any]) -> Iterator[io.RawIOBase]:
+def made_ahead(blocks: Iterator[bytes]) -> Iterator[io.RawIOBase]:
     """A stream of blocks that a thread makes, some ahead; whole only when the context ended well.
 
     Unlike a pipe it holds enough for the reader to go on while the next rows are looked up.
     """
-    queue, left = Queue[Any](_AHEAD), Event()
+    queue, left = Queue["bytes | None"](_AHEAD), Event()
 
     def make() -> None:
         try:

@@ -25,7 +25,7 @@ _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _EPOCH = 946_684_800_000_000  # microseconds from 1970 to 2000, where PostgreSQL's time begins
 _CHUNK_ROWS = 2**19
-_BLOCK_ROWS = 2**14
+_BLOCK_BYTES = 4 * 2**20
 _FIXED_BYTES = 2 + 5 * 4 + 3 * 8
 
 
@@ -56,7 +56,7 @@ def views_stream(files: ViewFiles) -> AbstractContextManager[RawIOBase]:
     return made_ahead(encoded(_chunks(files.rows), files.urls, files.latest))
 
 
-def encoded(chunks: Iterable[Rows], urls: Path, latest: Path) -> Iterator[Any]:
+def encoded(chunks: Iterable[Rows], urls: Path, latest: Path) -> Iterator[bytes]:
     """The rows in COPY's binary form, in blocks.
 
     Args:
@@ -95,7 +95,7 @@ def _encoded(
     latest: Path,
     rows: Rows,
     urls: _Texts,
-) -> Iterator[Any]:
+) -> Iterator[bytes]:
     users = rows["user_id"]
     having, emails = _texts(
         connection,
@@ -108,25 +108,27 @@ def _encoded(
     found = places < having.size
     found[found] = having[places[found]] == users[found]
     places[~found] = -1
-    for start in range(0, users.size, _BLOCK_ROWS):
-        some = slice(start, start + _BLOCK_ROWS)
-        numbers = rows["url"][some] - 1
-        owned = places[some]
-        sizes = (
-            np.diff(urls.starts)[numbers].sum() + np.diff(emails.starts)[owned[owned >= 0]].sum()
-        )
-        block = np.empty(int(sizes) + numbers.size * _FIXED_BYTES, np.uint8)
+    numbers = rows["url"] - 1
+    sizes = np.diff(urls.starts)[numbers] + _FIXED_BYTES
+    sizes[found] += np.diff(emails.starts)[places[found]]
+    ends = np.cumsum(sizes)
+    start, written = 0, 0
+    while start < users.size:
+        end = max(start + 1, int(np.searchsorted(ends, written + _BLOCK_BYTES, "right")))
+        some = slice(start, end)
+        block = np.empty(int(ends[end - 1]) - written, np.uint8)
         size = _encode(
             users[some],
-            owned,
-            numbers,
+            places[some],
+            numbers[some],
             rows["count"][some],
             rows["last_viewed"][some],
             *emails,
             *urls,
             block,
         )
-        yield block[:size].data
+        yield block[:size].tobytes()
+        start, written = end, int(ends[end - 1])
 
 
 def _texts(

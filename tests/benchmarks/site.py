@@ -128,7 +128,12 @@ def running(folder: Path) -> Iterator[Site]:
     s3_port, prefect_port = free_port(), free_port()
     endpoint, api = f"http://127.0.0.1:{s3_port}", f"http://127.0.0.1:{prefect_port}/api"
     variables = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            # Without bytecode Python would compile all that a run imports, each time.
+            if not name.startswith("PREFECT_") and name != "PYTHONDONTWRITEBYTECODE"
+        },
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_API_URL": api,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

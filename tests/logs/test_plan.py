@@ -1,0 +1,37 @@
+"""The parts of a run's work."""
+
+from __future__ import annotations
+
+from flows.logs.objects import LogObject
+from flows.logs.plan import PART_BYTES, make_plan
+
+MIB = 2**20
+
+
+def objects_of(kind: str, count: int, size: int) -> list[LogObject]:
+    return [LogObject(kind, f"{kind}/{number:05}", "etag", size) for number in range(count)]
+
+
+def sizes_of_parts(objects: list[LogObject]) -> list[int]:
+    parts = make_plan(objects, []).parts
+    planned = [item for part in parts for unit in part for item in unit]
+    assert sorted(planned) == sorted(objects)
+    return [sum(item.size for unit in part for item in unit) for part in parts]
+
+
+def test_the_last_parts_are_smaller_so_that_no_thread_works_long_alone() -> None:
+    sizes = sizes_of_parts(objects_of("page_views", 120, 24 * MIB))
+    assert max(sizes) <= PART_BYTES
+    assert sizes[0] > PART_BYTES // 2
+    assert max(sizes[-4:]) <= PART_BYTES // 4
+
+
+def test_a_few_large_objects_are_work_for_more_than_one_thread() -> None:
+    assert len(sizes_of_parts(objects_of("page_views", 4, 26 * MIB))) == 2
+
+
+def test_user_updates_are_parsed_first() -> None:
+    objects = objects_of("page_views", 40, 24 * MIB) + objects_of("user_updates", 3, MIB)
+    kinds = [part[0][0].kind for part in make_plan(objects, []).parts]
+    assert kinds == sorted(kinds, reverse=True)
+    assert set(kinds) == {"page_views", "user_updates"}
