@@ -63,7 +63,7 @@ def make_plan(objects: Iterable[LogObject], known: Iterable[tuple[str, str, str]
     groups[-_LAST_PARTS:] = [
         piece
         for group in groups[-_LAST_PARTS:]
-        for piece in pack(group, PART_BYTES // _LAST_PIECES, PART_OBJECTS // _LAST_PIECES)
+        for piece in pack(group, PART_BYTES // _LAST_PIECES, PART_OBJECTS)
     ]
     parts = [list(pack(group, UNIT_BYTES, UNIT_OBJECTS)) for group in groups]
     # The user updates first: they are few, and last they would keep one core at work alone.

@@ -35,3 +35,7 @@ def test_user_updates_are_parsed_first() -> None:
     kinds = [part[0][0].kind for part in make_plan(objects, []).parts]
     assert kinds == sorted(kinds, reverse=True)
     assert set(kinds) == {"page_views", "user_updates"}
+
+
+def test_ten_thousand_small_objects_are_a_few_parts() -> None:
+    assert len(sizes_of_parts(objects_of("page_views", 10_000, 6 * 1024))) == 5
