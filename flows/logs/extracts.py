@@ -7,7 +7,7 @@ manifest is written last, and its presence is the proof that the unit's objects 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,9 +68,20 @@ class Unit:
 
     def as_values(self) -> dict[str, Any]:
         """What the manifest says, JSON-able."""
-        values = asdict(self)
-        del values["manifest"]
-        return values
+        # Written out: dataclasses.asdict, which copies all, takes ten times as long.
+        return {
+            "objects": [vars(item) for item in self.objects],
+            "counts": [vars(item) for item in self.counts],
+            "spans": self.spans,
+            **{
+                name: None if file is None else vars(file)
+                for name, file in (
+                    ("events", self.events),
+                    ("urls", self.urls),
+                    ("rejects", self.rejects),
+                )
+            },
+        }
 
     def as_bytes(self) -> bytes:
         """The manifest as stored."""

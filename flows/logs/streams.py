@@ -1,6 +1,7 @@
 """Byte streams of log objects: decompressed to their end, cut at line ends into bounded blocks."""
 
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -31,8 +32,8 @@ def decompressed(stream: BinaryIO, key: str) -> Iterator[bytes]:
     if key.endswith(".zst"):
         blocks = _zstd_frames(stream)
     else:
-        plain = gzip.GzipFile(fileobj=stream, mode="rb") if key.endswith(".gz") else stream
-        blocks = iter(lambda: plain.read(BLOCK_BYTES), b"")
+        plain = gzip.GzipFile(fileobj=stream, mode="rb") if key.endswith(".gz") else _raw(stream)
+        blocks = iter(lambda: plain.read(BLOCK_BYTES) or b"", b"")
     try:
         yield from blocks
     except (EOFError, zlib.error, zstandard.ZstdError, gzip.BadGzipFile) as error:
@@ -69,11 +70,12 @@ def whole_lines(blocks: Iterator[bytes], key: str) -> Iterator[tuple[bytes, bool
         LogsError: A line is longer than `MOST_LINE_BYTES`.
     """
     # The parts of a line that has not ended are joined once, at its end.
-    rest, size = list[bytes](), 0
+    rest, size = list[bytes | memoryview](), 0
     for block in _without_bom(blocks):
         cut = block.rfind(b"\n") + 1
         if cut:
-            rest.append(block[:cut])
+            # Copied once, when it is joined.
+            rest.append(memoryview(block)[:cut])
             whole, rest, size = b"".join(rest), [], 0
             yield whole, False
             del whole
@@ -94,6 +96,11 @@ def line_too_long(key: str, line_number: int | None = None) -> LogsError:
         f"The log object {key!r} has a record of more than {MOST_LINE_BYTES // 2**20} MiB{where}. "
         "Nothing was published: take the object away or split the record, and run again."
     )
+
+
+def _raw(stream: BinaryIO) -> BinaryIO | io.RawIOBase:
+    """A stream of which nothing is read yet, without its buffer: that would copy each block."""
+    return stream.raw if isinstance(stream, io.BufferedReader) else stream
 
 
 def _without_bom(blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -91,21 +91,36 @@ class _Body(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer)[:READ_BYTES]
-        if not view or self._position == self._size:
-            return 0
+        view = memoryview(buffer)
+        content = self.read(len(view))
+        view[: len(content)] = content
+        return len(content)
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `READ_BYTES`, as the connection has handed them over, but for a negative size."""
+        if size < 0:
+            return self.readall()
+        size = min(size, READ_BYTES)
+        if not size or self._position == self._size:
+            return b""
         with explained(self._bucket, f"read {self._name}"):
             try:
-                count = self._some(view)
-            except _Broken as broken:
-                raise StorageError(
-                    f"Cannot read {self._name}: the bucket {self._bucket!r} broke off {FAILURES} "
-                    f"times in a row at byte {self._position:,} of {self._total()} "
-                    f"({broken}). Nothing was published: check the network and the endpoint, "
-                    "and run the same id again."
-                ) from None
-        self._position += count
-        return count
+                content = self._once(size)
+            except _Broken as first:
+                content = self._tried_again(size, first)
+        self._position += len(content)
+        return content
+
+    def _tried_again(self, size: int, first: _Broken) -> bytes:
+        try:
+            return self._some(size, [first])
+        except _Broken as broken:
+            raise StorageError(
+                f"Cannot read {self._name}: the bucket {self._bucket!r} broke off {FAILURES} "
+                f"times in a row at byte {self._position:,} of {self._total()} "
+                f"({broken}). Nothing was published: check the network and the endpoint, "
+                "and run the same id again."
+            ) from None
 
     def close(self) -> None:
         self._drop()
@@ -118,16 +133,22 @@ class _Body(io.RawIOBase):
         sleep=pause,
         reraise=True,
     )
-    def _some(self, view: memoryview) -> int:
+    def _some(self, size: int, failed: list[_Broken]) -> bytes:
+        """As `_once`; an attempt that has failed already is the first, for tenacity's bookkeeping
+        takes a tenth of a millisecond even where nothing fails."""
+        if failed:
+            raise failed.pop()
+        return self._once(size)
+
+    def _once(self, size: int) -> bytes:
         """The next bytes, at least one; none at the end of an object of unknown size."""
         if self._body is None:
             self._body = self._asked()
         try:
-            content = self._body.read(len(view))
+            content = self._body.read(size)
             if not content and self._size is not None:
                 raise _Broken("the answer was too short")
-            view[: len(content)] = content
-            return len(content)
+            return content
         except (HTTPClientError, IncompleteReadError, HTTPError) as error:
             self._drop()
             raise _Broken(type(error).__name__) from None
