@@ -121,8 +121,9 @@ def add_view(
     # A row of an earlier object stands for an empty slot.
     while views.slots[slot] > views.used[1]:
         known = views.slots[slot] - 1
-        same_time = views.instants[known] == instant
-        if same_time and views.users[known] == user and views.urls[known] == url:
+        # The user first: most rows here are of one instant.
+        same_user = views.users[known] == user
+        if same_user and views.urls[known] == url and views.instants[known] == instant:
             return DUPLICATE
         tried += 1
         if tried < _TOGETHER:

@@ -10,20 +10,24 @@ from flows.logs.distinct_views import Views, add_view
 from flows.logs.records import MOST_URL_BYTES
 from flows.logs.scan_bytes import plain_end, same_bytes
 from flows.logs.scan_json import NUMBER, TEXT
-from flows.logs.scan_values import MINUS, NINE, UNKNOWN, ZERO, equal, instant, integer
+from flows.logs.scan_values import MINUS, NINE, UNKNOWN, ZERO, instant, integer
 from flows.logs.verdicts import OTHER_ENVIRONMENT, UNSURE
 
 TS, URL, ENVIRONMENT, USER_ID = range(4)
 """The values; of each, `fields` holds kind, start and end."""
-LAYOUT = 15
-"""The numbers of a layout: the line's start, its last byte, the kind of its user, and of each of
-the four values, in their order in the line: which it is, its start and end."""
+_VALUES_END = 15
+_LAST = _VALUES_END
+LAYOUT = _LAST + 3
+"""The numbers of a layout: the line's start, its last byte, the kind of its user; of each of the
+four values, in their order in the line: which it is, its start and end; and of the timestamp read
+last: its start and end, and its instant."""
 
 
 @inlined
 def forget(layout: Items) -> None:
     """There is no line to compare with."""
     layout[0] = UNKNOWN
+    layout[_LAST], layout[_LAST + 1] = 0, UNKNOWN
 
 
 @inlined
@@ -60,6 +64,18 @@ def _user_end(data: Items, at: int, kind: int) -> int:
 
 
 @inlined
+def _instant(data: Items, start: int, end: int, layout: Items) -> int:
+    """As `instant`; that of the line before, where it is written with the same bytes."""
+    last, size = layout[_LAST], end - start
+    if layout[_LAST + 1] - last == size and same_bytes(data, start, data, last, size):
+        found: int = layout[_LAST + 2]
+        return found
+    found = instant(data, start, end)
+    layout[_LAST], layout[_LAST + 1], layout[_LAST + 2] = start, end, found
+    return found
+
+
+@inlined
 def judge_alike(
     data: Items,
     start: int,
@@ -80,7 +96,7 @@ def judge_alike(
         return UNSURE, UNKNOWN
     at, mine = start, False
     ts = ts_end = url = url_end = user = user_end = 0
-    for place in range(3, LAYOUT, 3):
+    for place in range(3, _VALUES_END, 3):
         between = layout[place + 1] - known
         if at + between > size or not same_bytes(data, at, data, known, between):
             return UNSURE, UNKNOWN
@@ -101,11 +117,13 @@ def judge_alike(
             if layout[place] == URL:
                 url, url_end = begin, at
             else:
-                mine = equal(data, begin, at, environment, environment_size)
+                mine = at - begin == environment_size and same_bytes(
+                    data, begin, environment, 0, environment_size
+                )
     between = layout[1] + 1 - known
     if at + between > size or not same_bytes(data, at, data, known, between):
         return UNSURE, UNKNOWN
-    viewed = instant(data, ts, ts_end)
+    viewed = _instant(data, ts, ts_end, layout)
     sure, user_id = integer(data, user, user_end)
     if viewed == UNKNOWN or not sure or url == url_end or url_end - url > MOST_URL_BYTES:
         return UNSURE, UNKNOWN

@@ -28,14 +28,30 @@ word = cast(Any, intrinsic(_word))
 """The eight bytes that start at a place, as a number; they must all be there."""
 
 
+def _first_bit(_context: Any, _bits: Any) -> Any:
+    def lowered(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], context.get_constant(types.boolean, True))
+
+    return types.int64(types.uint64), lowered
+
+
+first_bit = cast(Any, intrinsic(_first_bit))
+"""The place of the lowest bit that is set; there must be one."""
+
+
 @inlined
 def same_bytes(data: Items, at: int, other: Items, other_at: int, size: int) -> bool:
     """Whether two runs of bytes, which must both be there, are equal."""
     done = 0
-    while done + _WORD <= size:
-        if word(data, at + done) != word(other, other_at + done):
-            return False
-        done += _WORD
+    if size >= _WORD:
+        while done + _WORD < size:
+            if word(data, at + done) != word(other, other_at + done):
+                return False
+            done += _WORD
+        # The last word may hold bytes of the one before.
+        done = size - _WORD
+        same: bool = word(data, at + done) == word(other, other_at + done)
+        return same
     while done < size:
         if data[at + done] != other[other_at + done]:
             return False
@@ -47,15 +63,16 @@ def same_bytes(data: Items, at: int, other: Items, other_at: int, size: int) -> 
 def hash_of_bytes(data: Items, start: int, end: int) -> np.uint64:
     """A hash of a run of bytes."""
     hashed = np.uint64(end - start)
-    at = start
-    while at + _WORD <= end:
-        hashed = (hashed ^ word(data, at)) * np.uint64(0x9E3779B97F4A7C15)
-        hashed ^= hashed >> np.uint64(32)
-        at += _WORD
+    if end - start >= _WORD:
+        at = start
+        while at + _WORD < end:
+            hashed = (hashed ^ word(data, at)) * np.uint64(0x9E3779B97F4A7C15)
+            hashed ^= hashed >> np.uint64(32)
+            at += _WORD
+        return mixed(hashed ^ word(data, end - _WORD))
     last = np.uint64(0)
-    while at < end:
+    for at in range(start, end):
         last = (last << np.uint64(8)) | np.uint64(data[at])
-        at += 1
     return mixed(hashed ^ last)
 
 
@@ -72,8 +89,11 @@ def plain_end(data: Items, at: int, size: int) -> int:
         found = (quotes - _ONES) & ~quotes
         found |= (backslashes - _ONES) & ~backslashes
         found |= (bytes_ - _SPACES) & ~bytes_
-        if found & _HIGHS:
-            break
+        found &= _HIGHS
+        if found:
+            # A byte is found wrongly only behind one that is found rightly.
+            place: int = at + (first_bit(found) >> 3)
+            return place
         at += _WORD
     while data[at] != 0x22 and data[at] != 0x5C and data[at] >= 0x20:
         at += 1

@@ -62,3 +62,14 @@ def test_lines_of_one_layout_keep_their_own_values() -> None:
             for user in users
         ]
         assert differences("page_views", {"PageViews/x": b"\n".join(lines)}) == {}
+
+
+def test_a_timestamp_that_comes_again_is_the_same_instant_again() -> None:
+    stamps = [b"2017-04-15T17:09:09", b"2017-02-29T17:09:09", b"2017-04-15T17:09:08", b"", b"x"]
+    lines = [
+        SHAPES["usual"].replace(b"2017-04-15T17:09:09", stamp).replace(b"2083", str(user).encode())
+        for first in stamps
+        for second in stamps
+        for user, stamp in enumerate([first, first, second, first])
+    ]
+    assert differences("page_views", {"PageViews/x": b"\n".join(lines)}) == {}
