@@ -57,10 +57,12 @@ def rows(
     )
 
 
-def write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> Path:
+def write(
+    connection: duckdb.DuckDBPyConnection, query: str, path: Path, **parameters: object
+) -> Path:
     """Write a query's rows into a Parquet file, and give its path."""
     query = query.rstrip().rstrip(";")
-    connection.execute(f"COPY ({query}) TO $path ({PARQUET})", {"path": str(path)})
+    connection.execute(f"COPY ({query}) TO $path ({PARQUET})", {**parameters, "path": str(path)})
     return path
 
 

@@ -1,7 +1,8 @@
 """Summarise: the events of all wanted objects in, one row per (user_id, url) out."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from contextvars import copy_context
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.logs.count_views import Counter
+from flows.logs.counted_rows import CountedRows
 from flows.logs.duck import duck, rows, sql, write
 from flows.logs.duck_settings import DuckSettings
 from flows.logs.partitions import PART_VIEWS, UNWANTED, Partitions
@@ -22,6 +24,12 @@ from flows.stopping import check_stop
 
 _CHUNK_ROWS = 2**20
 _SAMPLE_ROWS = 50_000
+_VIEWS = "SELECT object, instant, user_id, url FROM read_parquet($path)"
+# Rows by their number take half as long again.
+_CHUNK = (
+    "SELECT object, instant, user_id, url FROM read_parquet($path, file_row_number = true)"
+    " WHERE file_row_number >= $first AND file_row_number < $last"
+)
 
 Take = Callable[[dict[str, NDArray[np.int64]]], None]
 """Takes rows as they are counted."""
@@ -83,22 +91,35 @@ def summarise(
             called with the rows (user_id, url, count, last_viewed in microseconds), some at a time
             in their order.
     """
-    with duck(settings) as connection:
+    views, context = events["page_views"], copy_context()
+    with duck(settings) as connection, ThreadPoolExecutor(1) as pool:
+        # A query of one thread, beside those that leave a core idle now and then.
+        bounds = pool.submit(context.run, _bounds, connection.cursor(), views)
         _load_emails(connection, events["user_updates"])
-        load_places(connection, [(part.path, part.urls) for part in events["page_views"]])
+        load_places(connection, [(part.path, part.urls) for part in views])
         files = {
             name: write(connection, sql(name), scratch / f"{name}.parquet")
             for name in ("numbered_urls", "latest")
         }
         take = None if counting is None else counting(files["numbered_urls"], files["latest"])
-        _load_counts(connection, events["page_views"], scratch, settings.threads, take)
-        files["table"] = write(connection, sql("table"), scratch / "table.parquet")
-        totals = connection.execute(
-            "SELECT count(*), coalesce(sum(count), 0)::BIGINT,"
-            " (SELECT coalesce(sum(updates), 0)::BIGINT FROM emails) FROM counts"
-        ).fetchone()
-    assert totals is not None
-    return Summarised(files["table"], files["numbered_urls"], files["latest"], *totals)
+        counted = CountedRows(connection, scratch)
+        found = _counted(connection, views, bounds.result(), scratch, settings.threads)
+        with closing(found) as parts:
+            for some in parts:
+                counted.add(some)
+                if take is not None and some["user_id"].size:
+                    take(some)
+        files["table"] = counted.write(scratch / "table.parquet")
+        updates = connection.execute("SELECT coalesce(sum(updates), 0)::BIGINT FROM emails")
+        [total] = updates.fetchall()
+    return Summarised(
+        files["table"],
+        files["numbered_urls"],
+        files["latest"],
+        counted.rows,
+        counted.page_views,
+        *total,
+    )
 
 
 def _load_emails(connection: duckdb.DuckDBPyConnection, parts: list[Events]) -> None:
@@ -109,17 +130,14 @@ def _load_emails(connection: duckdb.DuckDBPyConnection, parts: list[Events]) -> 
     connection.execute(sql("emails"), {"events": [str(part.path) for part in parts]})
 
 
-def _load_counts(
+def _counted(
     connection: duckdb.DuckDBPyConnection,
     parts: list[Events],
+    bounds: NDArray[np.int64],
     scratch: Path,
     threads: int,
-    take: Take | None,
-) -> None:
-    """Make the table `counts`."""
-    columns = "user_id BIGINT, url INTEGER, count BIGINT, last_viewed TIMESTAMP"
-    connection.execute(f"CREATE TEMP TABLE counts ({columns})")
-    bounds = _bounds(connection, parts)
+) -> Generator[dict[str, NDArray[np.int64]], None, None]:
+    """The rows of user_page_views, some at a time."""
     with Partitions(scratch / "views", bounds) as partitions, ThreadPoolExecutor(threads) as pool:
         # The pool's threads know nothing of this one's context.
         context = copy_context()
@@ -141,19 +159,13 @@ def _load_counts(
             finally:
                 counters.put(counter)
 
-        # A few parts ahead of what DuckDB has taken, no more: results wait in memory.
+        # A few parts ahead of what is taken, no more: results wait in memory.
         numbers = iter(range(partitions.parts))
         waiting = [pool.submit(counted, part) for part in islice(numbers, 2 * threads)]
         while waiting:
             found = waiting.pop(0).result()
             waiting += [pool.submit(counted, part) for part in islice(numbers, 1)]
-            connection.register("found", found)
-            connection.execute(
-                "INSERT INTO counts"
-                " SELECT user_id, url, count, make_timestamp(last_viewed) FROM found"
-            )
-            if take is not None and found["user_id"].size:
-                take(found)
+            yield found
 
 
 @dataclass(frozen=True)
@@ -161,6 +173,7 @@ class _Extract:
     """What is known of an extract's file when its page views are parted."""
 
     path: Path
+    rows: int
     urls: NDArray[np.int32]
     apart: NDArray[np.int64]
 
@@ -179,10 +192,9 @@ def _jobs(
         ).fetchall()
     )
     for number, part in enumerate(parts):
-        extract = _Extract(
-            part.path, found["url"][starts[number] : starts[number + 1]], apart[number]
-        )
-        for first in range(0, counts.get(number, 0), _CHUNK_ROWS):
+        rows, urls = counts.get(number, 0), found["url"][starts[number] : starts[number + 1]]
+        extract = _Extract(part.path, rows, urls, apart[number])
+        for first in range(0, rows, _CHUNK_ROWS):
             yield extract, first
 
 
@@ -208,12 +220,11 @@ def _part(
 ) -> None:
     """Add a chunk of an extract's page views to the partitions."""
     check_stop()
-    views = connection.execute(
-        "SELECT object, epoch_us(instant) AS instant, user_id, url"
-        " FROM read_parquet($path, file_row_number = true)"
-        " WHERE file_row_number >= $first AND file_row_number < $last",
-        {"path": str(extract.path), "first": first, "last": first + _CHUNK_ROWS},
-    ).fetchnumpy()
+    query, chosen = _VIEWS, dict[str, str | int](path=str(extract.path))
+    if extract.rows > _CHUNK_ROWS:
+        query, chosen = _CHUNK, chosen | {"first": first, "last": first + _CHUNK_ROWS}
+    views = connection.execute(query, chosen).fetchnumpy()
+    views["instant"] = views["instant"].view(np.int64)
     partitions.add(views, extract.urls, extract.apart)
 
 

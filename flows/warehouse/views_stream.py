@@ -25,6 +25,7 @@ _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _EPOCH = 946_684_800_000_000  # microseconds from 1970 to 2000, where PostgreSQL's time begins
 _CHUNK_ROWS = 2**19
+_USERS_AT_ONCE = 20_000
 _BLOCK_BYTES = 4 * 2**20
 _FIXED_BYTES = 2 + 5 * 4 + 3 * 8
 
@@ -70,8 +71,9 @@ def encoded(chunks: Iterable[Rows], urls: Path, latest: Path) -> Iterator[bytes]
             "SELECT number AS place, url AS text FROM read_parquet($path)",
             {"path": str(urls)},
         )
+        emails = _Emails(connection, latest)
         for rows in chunks:
-            yield from _encoded(connection, latest, rows, texts)
+            yield from _encoded(emails, rows, texts)
     yield _TRAILER
 
 
@@ -90,19 +92,46 @@ def _chunks(path: Path) -> Iterator[Rows]:
             ).fetchnumpy()
 
 
-def _encoded(
-    connection: duckdb.DuckDBPyConnection,
-    latest: Path,
-    rows: Rows,
-    urls: _Texts,
-) -> Iterator[bytes]:
+class _Emails:
+    """The emails of users, looked up for many users at a time.
+
+    Args:
+        connection: Reads them.
+        latest: As in `ViewFiles`.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, latest: Path) -> None:
+        self._connection, self._latest = connection, latest
+        self._first, self._last = 0, -1
+        self._found = np.empty(0, np.int64), _Texts(np.empty(0, np.uint8), np.zeros(1, np.int64))
+
+    def between(self, first: int, last: int) -> tuple[NDArray[np.int64], _Texts]:
+        """The users that have an email, of these and perhaps of others, and the emails."""
+        if first < self._first or last > self._last:
+            self._look_up(first, last)
+        return self._found
+
+    def _look_up(self, first: int, last: int) -> None:
+        # Each look takes as long, for one user or for many.
+        where = {"path": str(self._latest), "first": first}
+        row = self._connection.execute(
+            "SELECT max(user_id) FROM (SELECT user_id FROM read_parquet($path)"
+            f" WHERE user_id >= $first ORDER BY user_id LIMIT {_USERS_AT_ONCE})",
+            where,
+        ).fetchone()
+        far = last if row is None or row[0] is None else max(last, row[0])
+        self._found = _texts(
+            self._connection,
+            "SELECT user_id AS place, email AS text FROM read_parquet($path)"
+            " WHERE email <> '' AND user_id BETWEEN $first AND $last",
+            {**where, "last": far},
+        )
+        self._first, self._last = first, far
+
+
+def _encoded(emails_of: _Emails, rows: Rows, urls: _Texts) -> Iterator[bytes]:
     users = rows["user_id"]
-    having, emails = _texts(
-        connection,
-        "SELECT user_id AS place, email AS text FROM read_parquet($path)"
-        " WHERE email <> '' AND user_id BETWEEN $first AND $last",
-        {"path": str(latest), "first": int(users[0]), "last": int(users[-1])},
-    )
+    having, emails = emails_of.between(int(users[0]), int(users[-1]))
     # The place of each row's email; -1 where the user has none.
     places = np.searchsorted(having, users)
     found = places < having.size
