@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 
 from tests.benchmarks.bench import Bench, Figure
+from tests.benchmarks.floors import bare_update
 from tests.benchmarks.more_cases import MORE_CASES
 from tests.benchmarks.others import others
 from tests.benchmarks.site import SCHEMA
@@ -66,12 +67,15 @@ def next_day(bench: Bench) -> list[Figure]:
     script = together(*(bench.baseline() for _ in range(bench.rounds)))
     bench.check()
     service = together(*services)
+    update, rows = bare_update(bench.site)
     return [
         Figure(
             f"the next day on {days}",
             "10 times as fast as the script over everything",
             f"{script.median / service.median:.1f} times (script {script.median:.1f} s; "
-            f"service {service.median:.1f} s, {service.peak:,.0f} MiB)",
+            f"service {service.median:.1f} s, {service.peak:,.0f} MiB; a bare UPDATE of the "
+            f"{rows:,} rows of the last day that were there before and differ: "
+            f"{update.median:.1f} s)",
         ),
         Figure(
             "rows written by a daily publish",

@@ -10,30 +10,34 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.benchmarks.bench import Bench, Figure
+from tests.benchmarks.floors import bare_gets
 from tests.benchmarks.repeated import repeated_days
 from tests.benchmarks.site import LOGS, SCHEMA
 from tests.benchmarks.timed import ROOT, Timed, timed, together
 
 
-def _daily(bench: Bench, days: int) -> Timed:
-    """Runs with one new day each, on a history of so many."""
+def _daily(bench: Bench, days: int) -> tuple[Timed, int]:
+    """Runs with one new day each, on a history of so many; and the rows that the last one wrote."""
     bench.fill(days)
     bench.first()
     runs = []
     for new in range(days, days + bench.rounds):
         bench.fill(1, first=new)
         runs.append(bench.run())
-    return together(*runs)
+    return together(*runs), bench.last_summary()["rows_written"]
 
 
 def growth(bench: Bench) -> list[Figure]:
     """What a longer history adds to the daily run."""
-    few, many = (_daily(bench, days) for days in (bench.size.few_days, bench.size.many_days))
+    (few, few_rows), (many, many_rows) = (
+        _daily(bench, days) for days in (bench.size.few_days, bench.size.many_days)
+    )
     return [
         Figure(
             f"the daily run over {bench.size.many_days} days",
             f"1.3 times that over {bench.size.few_days}",
-            f"{many.median / few.median:.2f} times ({few.median:.1f} s, {many.median:.1f} s)",
+            f"{many.median / few.median:.2f} times ({few.median:.1f} s, {many.median:.1f} s; "
+            f"{few_rows:,} and {many_rows:,} rows differed)",
         )
     ]
 
@@ -111,12 +115,13 @@ def small_objects(bench: Bench) -> list[Figure]:
     put(10)
     few = together(*(bench.first() for _ in range(bench.rounds)))
     put(objects)
-    many = together(*(bench.first() for _ in range(bench.rounds)))
+    gets, many = bench.in_turn(lambda: bare_gets(bench.site), bench.first)
     return [
         Figure(
             f"{objects:,} objects of {lines} lines",
             "3 times the same lines in 10 objects",
-            f"{many.median / few.median:.2f} times ({few.median:.1f} s, {many.median:.1f} s)",
+            f"{many.median / few.median:.2f} times ({few.median:.1f} s, {many.median:.1f} s; "
+            f"bare GETs of the many {gets.median:.1f} s)",
         )
     ]
 
