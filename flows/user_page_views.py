@@ -15,7 +15,7 @@ from flows.tasks.caching import anew, results_in
 from flows.tasks.extract import extract_logs
 from flows.tasks.healing import MOST_LISTINGS, check_again
 from flows.tasks.listing import list_logs
-from flows.tasks.loading import loading_ahead
+from flows.tasks.loading import load_ahead, loading
 from flows.tasks.places import results_of
 from flows.tasks.preloads import keeping_preload
 from flows.tasks.prompt_end import ending_promptly, prompt
@@ -57,6 +57,7 @@ def user_page_views(
         results_in(storage),
         keeping_files(),
         keeping_preload(),
+        loading(),
         stopping_with_the_flow(),
     ):
         known = None if refresh else published_run(run_id, environment, NAME)
@@ -72,12 +73,12 @@ def user_page_views(
 def _publish(id: str, environment: str, refresh: bool, started_at: datetime) -> dict[str, Any]:
     """Run the stages; again, where what was listed or stored has changed under them."""
     run = Run(started_at, [] if refresh else lost_from_ledger(id, environment))
-    with loading_ahead():
-        for _ in range(MOST_LISTINGS):
-            try:
-                return _stages(id, environment, refresh, run)
-            except ListAgain as reason:
-                run.healed.append(str(reason))
+    load_ahead()
+    for _ in range(MOST_LISTINGS):
+        try:
+            return _stages(id, environment, refresh, run)
+        except ListAgain as reason:
+            run.healed.append(str(reason))
     raise StorageError(
         f"The logs or the stored results changed under the run each of {MOST_LISTINGS} times that "
         f"it listed them. The last time: {run.healed[-1]} Nothing was published: run the same id "

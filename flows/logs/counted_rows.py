@@ -60,7 +60,10 @@ class CountedRows:
         if len(self._pieces) == 1:
             return self._pieces[0].rename(path)
         pieces = [str(piece) for piece in self._pieces]
-        return write(self._connection, "SELECT * FROM read_parquet($pieces)", path, pieces=pieces)
+        write(self._connection, "SELECT * FROM read_parquet($pieces)", path, pieces=pieces)
+        for piece in self._pieces:
+            piece.unlink()
+        return path
 
     def _write_piece(self) -> None:
         some = {name: column[: self._filled] for name, column in self._held.items()}

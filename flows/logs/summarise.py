@@ -20,7 +20,7 @@ from flows.logs.duck_settings import DuckSettings
 from flows.logs.partitions import PART_VIEWS, UNWANTED, Partitions
 from flows.logs.spans import Span, alone
 from flows.logs.urls import load_places
-from flows.stopping import check_stop
+from flows.stopping import check_stop, interrupted_by_stop
 
 _CHUNK_ROWS = 2**20
 _SAMPLE_ROWS = 50_000
@@ -229,17 +229,22 @@ def _part(
 
 
 def _bounds(connection: duckdb.DuckDBPyConnection, parts: Sequence[Events]) -> NDArray[np.int64]:
-    """The first user of each part but the first, so that parts are about equal."""
+    """The first user of each part but the first, so that parts are about equal.
+
+    The connection is interrupted by itself: what interrupts another one of the same database does
+    not reach it.
+    """
     events = {"events": [str(part.path) for part in parts]}
-    total = connection.execute("SELECT count(*) FROM read_parquet($events)", events).fetchone()
-    assert total is not None
-    wanted = total[0] // PART_VIEWS
-    if wanted == 0:
-        return np.empty(0, np.int64)
-    users = connection.execute(
-        "SELECT user_id FROM read_parquet($events)"
-        f" USING SAMPLE reservoir({_SAMPLE_ROWS} ROWS) REPEATABLE (1)",
-        events,
-    ).fetchnumpy()["user_id"]
+    with interrupted_by_stop(connection.interrupt):
+        total = connection.execute("SELECT count(*) FROM read_parquet($events)", events).fetchone()
+        assert total is not None
+        wanted = total[0] // PART_VIEWS
+        if wanted == 0:
+            return np.empty(0, np.int64)
+        users = connection.execute(
+            "SELECT user_id FROM read_parquet($events)"
+            f" USING SAMPLE reservoir({_SAMPLE_ROWS} ROWS) REPEATABLE (1)",
+            events,
+        ).fetchnumpy()["user_id"]
     users.sort()
     return np.unique(users[np.arange(1, wanted + 1) * len(users) // (wanted + 1)])

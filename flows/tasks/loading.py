@@ -3,17 +3,35 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+
+from flows.stopping import check_stop
+
+_pool: ContextVar[ThreadPoolExecutor | None] = ContextVar("loading", default=None)
 
 
 @contextmanager
-def loading_ahead() -> Iterator[None]:
-    """Within a flow that has work to do: a thread loads what parses, counts and publishes.
+def loading() -> Iterator[None]:
+    """Around a flow: has a thread for `load_ahead`, and waits for its end.
+
+    A flow that ends early must have told so before, or its tasks would go on meanwhile.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        token = _pool.set(pool)
+        try:
+            yield
+        finally:
+            _pool.reset(token)
+
+
+def load_ahead() -> None:
+    """Load, in a thread, what parses, counts and publishes.
 
     What goes wrong in it is met again, and told, where it is needed.
     """
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(load)
-        yield
+    pool = _pool.get()
+    if pool is not None:
+        pool.submit(copy_context().run, load)
 
 
 def load() -> None:
@@ -24,8 +42,10 @@ def load() -> None:
     from flows.tasks.scratch import scratch_folder
     from flows.warehouse.views_stream import ViewFiles, views_stream
 
+    check_stop()
     with scratch_folder() as scratch:
         made = rehearse(scratch)
+        check_stop()
         with views_stream(ViewFiles(made.table, made.urls, made.latest)) as stream:
             while stream.read():
-                pass
+                check_stop()

@@ -25,7 +25,7 @@ _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _EPOCH = 946_684_800_000_000  # microseconds from 1970 to 2000, where PostgreSQL's time begins
 _CHUNK_ROWS = 2**19
-_USERS_AT_ONCE = 20_000
+_USERS_AT_ONCE, _EMAIL_BYTES = 20_000, 16 * 2**20
 _BLOCK_BYTES = 4 * 2**20
 _FIXED_BYTES = 2 + 5 * 4 + 3 * 8
 
@@ -50,6 +50,9 @@ class _Texts(NamedTuple):
 
     content: NDArray[np.uint8]
     starts: NDArray[np.int64]
+
+
+_NOTHING = np.empty(0, np.int64), _Texts(np.empty(0, np.uint8), np.zeros(1, np.int64))
 
 
 def views_stream(files: ViewFiles) -> AbstractContextManager[RawIOBase]:
@@ -103,7 +106,14 @@ class _Emails:
     def __init__(self, connection: duckdb.DuckDBPyConnection, latest: Path) -> None:
         self._connection, self._latest = connection, latest
         self._first, self._last = 0, -1
-        self._found = np.empty(0, np.int64), _Texts(np.empty(0, np.uint8), np.zeros(1, np.int64))
+        # Each look takes as long, for one user or for many: so as many as memory is sure to hold.
+        rows, size = connection.execute(
+            "SELECT sum(row_group_num_rows), sum(total_uncompressed_size)"
+            " FROM parquet_metadata($path) WHERE path_in_schema = 'email'",
+            {"path": str(latest)},
+        ).fetchall()[0]
+        self._at_once = min(_USERS_AT_ONCE, _EMAIL_BYTES * (rows or 0) // (size or 1) + 1)
+        self._found = _NOTHING
 
     def between(self, first: int, last: int) -> tuple[NDArray[np.int64], _Texts]:
         """The users that have an email, of these and perhaps of others, and the emails."""
@@ -112,11 +122,11 @@ class _Emails:
         return self._found
 
     def _look_up(self, first: int, last: int) -> None:
-        # Each look takes as long, for one user or for many.
+        self._found = _NOTHING
         where = {"path": str(self._latest), "first": first}
         row = self._connection.execute(
             "SELECT max(user_id) FROM (SELECT user_id FROM read_parquet($path)"
-            f" WHERE user_id >= $first ORDER BY user_id LIMIT {_USERS_AT_ONCE})",
+            f" WHERE user_id >= $first ORDER BY user_id LIMIT {self._at_once})",
             where,
         ).fetchone()
         far = last if row is None or row[0] is None else max(last, row[0])

@@ -9,6 +9,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from flows.logs.duck import write
 from flows.warehouse import views_stream
 from flows.warehouse.views_stream import Rows, encoded
 
@@ -52,11 +53,31 @@ def emails_in(stream: bytes) -> list[tuple[int, str | None]]:
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 100])
+@pytest.mark.parametrize("most_bytes", [0, 100, 1_000])
 @pytest.mark.parametrize("size", [1, 2, 4, len(USERS)])
 def test_each_user_has_their_own_email_however_many_are_looked_up_at_once(
-    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, at_once: int, size: int
+    files: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: int,
+    most_bytes: int,
+    size: int,
 ) -> None:
     monkeypatch.setattr(views_stream, "_USERS_AT_ONCE", at_once)
+    monkeypatch.setattr(views_stream, "_EMAIL_BYTES", most_bytes)
     chunks = [chunk(USERS[first : first + size]) for first in range(0, len(USERS), size)]
     stream = b"".join(encoded(chunks, *files))
     assert emails_in(stream) == [(user, EMAILS.get(user) or None) for user in USERS]
+
+
+def test_long_emails_of_many_users_are_looked_up_in_little_memory(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    latest, size = tmp_path / "long.parquet", 5_000
+    emails = (
+        f"SELECT range AS user_id, repeat('é', {size // 2}) || range AS email FROM range(20_000)"
+    )
+    with duckdb.connect() as connection:
+        write(connection, emails, latest)
+    chunks = [chunk([user]) for user in (0, 5, 19_999)]
+    found = emails_in(b"".join(encoded(chunks, files[0], latest)))
+    assert found == [(user, "é" * (size // 2) + str(user)) for user in (0, 5, 19_999)]
