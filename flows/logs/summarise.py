@@ -23,6 +23,7 @@ from flows.logs.urls import load_places
 from flows.stopping import check_stop, interrupted_by_stop
 
 _CHUNK_ROWS = 2**20
+_FILES_AT_ONCE = 100
 _SAMPLE_ROWS = 50_000
 _VIEWS = "SELECT object, instant, user_id, url FROM read_parquet($path)"
 # Rows by their number take half as long again.
@@ -183,19 +184,26 @@ def _jobs(
 ) -> Iterator[tuple[_Extract, int]]:
     """The extracts, with the first row of each chunk."""
     apart = _apart(parts)
-    found = connection.execute("SELECT file, url FROM places ORDER BY file, place").fetchnumpy()
-    starts = np.searchsorted(found["file"], np.arange(len(parts) + 1))
     counts = dict(
         connection.execute(
             "SELECT file_index, count(*) FROM read_parquet($events) GROUP BY file_index",
             {"events": [str(part.path) for part in parts]},
         ).fetchall()
     )
-    for number, part in enumerate(parts):
-        rows, urls = counts.get(number, 0), found["url"][starts[number] : starts[number + 1]]
-        extract = _Extract(part.path, rows, urls, apart[number])
-        for first in range(0, rows, _CHUNK_ROWS):
-            yield extract, first
+    for first in range(0, len(parts), _FILES_AT_ONCE):
+        last = min(len(parts), first + _FILES_AT_ONCE)
+        found = connection.execute(
+            "SELECT file, url FROM places WHERE file >= $first AND file < $last"
+            " ORDER BY file, place",
+            {"first": first, "last": last},
+        ).fetchnumpy()
+        starts = np.searchsorted(found["file"], np.arange(first, last + 1))
+        for number in range(first, last):
+            start, end = starts[number - first : number - first + 2]
+            rows = counts.get(number, 0)
+            extract = _Extract(parts[number].path, rows, found["url"][start:end], apart[number])
+            for row in range(0, rows, _CHUNK_ROWS):
+                yield extract, row
 
 
 def _apart(parts: Sequence[Events]) -> list[NDArray[np.int64]]:

@@ -158,13 +158,16 @@ def strictness(bench: Bench) -> list[Figure]:
 
 
 def orchestration(bench: Bench) -> list[Figure]:
-    """A flow with as many task runs that do nothing, against a cold run."""
+    """A flow with as many task runs that do nothing, against a cold run.
+
+    Neither waits for Prefect's heartbeat thread.
+    """
     bench.fill(bench.size.days)
     command = [sys.executable, "-m", "tests.benchmarks.empty_flow"]
     bench.first()
     tasks = bench.task_runs()
     empty, cold = bench.in_turn(
-        lambda: timed([*command, str(tasks)], bench.site.variables), bench.first
+        lambda: timed([*command, str(tasks), "--quiet"], bench.site.variables), bench.first
     )
     return [
         Figure(

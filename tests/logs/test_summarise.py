@@ -13,7 +13,7 @@ from typing import BinaryIO
 import duckdb
 import pytest
 
-from flows.logs import partitions, summarise
+from flows.logs import partitions, summarise, urls
 from flows.logs.changes import find_changes, parts_to_read
 from flows.logs.duck import duck
 from flows.logs.duck_settings import DuckSettings
@@ -110,6 +110,9 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts, chunks and reads so small that a few thousand page views have many of each."""
     monkeypatch.setattr(summarise, "PART_VIEWS", 300)
     monkeypatch.setattr(summarise, "_CHUNK_ROWS", 700)
+    monkeypatch.setattr(summarise, "_FILES_AT_ONCE", 2)
+    # Less than two files have together: their URLs are listed file by file.
+    monkeypatch.setattr(urls, "_AT_ONCE_BYTES", 1)
     monkeypatch.setattr(partitions, "_READ_VIEWS", 97)
 
 

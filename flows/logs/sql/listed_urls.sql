@@ -1,8 +1,8 @@
 -- The URLs of each extract by their places, as the metadata of its events hold them.
--- $events: the extracts' files of events.
-CREATE TEMP TABLE listed_urls AS
+-- $events: the extracts' files of events; $first: the number of the first one.
+CREATE OR REPLACE TEMP TABLE listed_urls AS
 WITH files AS (
-    SELECT unnest($events) AS file_name, generate_subscripts($events, 1)::INTEGER - 1 AS file
+    SELECT unnest($events) AS file_name, ($first + generate_subscripts($events, 1) - 1)::INTEGER AS file
 ),
 lists AS (
     SELECT file, string_split(decode(value), chr(0)) AS list

@@ -1,5 +1,5 @@
 -- Which URL an event of an extract points to.
-CREATE TEMP TABLE places AS
-SELECT file, place, number AS url
+INSERT INTO places
+SELECT file, place, number
 FROM listed_urls
 JOIN urls USING (url);
