@@ -25,6 +25,7 @@ from flows.stopping import check_stop, interrupted_by_stop
 _CHUNK_ROWS = 2**20
 _FILES_AT_ONCE = 100
 _SAMPLE_ROWS = 50_000
+_UPDATES_AT_ONCE = 1_000_000
 _VIEWS = "SELECT object, instant, user_id, url FROM read_parquet($path)"
 # Rows by their number take half as long again.
 _CHUNK = (
@@ -128,7 +129,23 @@ def _load_emails(connection: duckdb.DuckDBPyConnection, parts: list[Events]) -> 
     pairs = [(number, one) for number, part in enumerate(parts) for one in part.unwanted]
     select, parameters = rows({"file": "INTEGER", "object": "INTEGER"}, pairs)
     connection.execute(f"CREATE TEMP TABLE unwanted AS {select}", parameters)
-    connection.execute(sql("emails"), {"events": [str(part.path) for part in parts]})
+    connection.execute(
+        "CREATE TEMP TABLE emails (user_id BIGINT,"
+        " latest STRUCT(instant TIMESTAMP, email VARCHAR, name VARCHAR), updates BIGINT)"
+    )
+    events = [str(part.path) for part in parts]
+    for part, of in _user_parts(connection, events):
+        connection.execute(sql("emails"), {"events": events, "part": part, "parts": of})
+
+
+def _user_parts(
+    connection: duckdb.DuckDBPyConnection, events: list[str]
+) -> Iterator[tuple[int, int]]:
+    """Parts of the users, few enough at a time for all their updates to be told apart in memory."""
+    query = "SELECT count(*) FROM read_parquet($events)"
+    [(updates,)] = connection.execute(query, {"events": events}).fetchall()
+    of = 1 + updates // _UPDATES_AT_ONCE
+    yield from ((part, of) for part in range(of))
 
 
 def _counted(

@@ -111,6 +111,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(summarise, "PART_VIEWS", 300)
     monkeypatch.setattr(summarise, "_CHUNK_ROWS", 700)
     monkeypatch.setattr(summarise, "_FILES_AT_ONCE", 2)
+    monkeypatch.setattr(summarise, "_UPDATES_AT_ONCE", 5)
     # Less than two files have together: their URLs are listed file by file.
     monkeypatch.setattr(urls, "_AT_ONCE_BYTES", 1)
     monkeypatch.setattr(partitions, "_READ_VIEWS", 97)
@@ -148,6 +149,34 @@ def test_one_user_with_all_page_views_is_counted(tmp_path: Path, small_parts: No
     updates = [store.events(store.extracted("user_updates", [update(1, "a@example.com")]))]
     made = whole(store, views, updates, "whole")
     assert rows_of(made.table, made.urls) == counted(records)
+
+
+def test_updates_told_apart_some_users_at_a_time_give_each_user_the_latest_email(
+    tmp_path: Path, small_parts: None
+) -> None:
+    rng, store = random.Random(9), Store(tmp_path)
+    written = [
+        (f"2026-01-0{rng.randrange(1, 4)}T00:00:00", user, f"{rng.choice('abé')}@example.com")
+        for user in rng.choices(range(-5, 60), k=200)
+    ]
+    bodies = [
+        "".join(update(user, email, at) for at, user, email in some)
+        for some in (written[:120], written[80:], written[::3])
+    ]
+    updates = [store.events(store.extracted("user_updates", bodies[:2]))]
+    updates += [store.events(store.extracted("user_updates", bodies[2:]))]
+    views = [store.events(store.extracted("page_views", [view(1, "/")]))]
+    made = whole(store, views, updates, "whole")
+    with duckdb.connect() as connection:
+        latest = connection.execute(
+            "SELECT user_id, email FROM read_parquet($path)", {"path": str(made.latest)}
+        ).fetchall()
+    users = {user for _, user, _ in written}
+    expected = {
+        user: max((at, email) for at, one, email in written if one == user) for user in users
+    }
+    assert latest == [(user, expected[user][1]) for user in sorted(users)]
+    assert made.user_updates == len(set(written))
 
 
 def test_urls_too_many_for_memory_lie_in_a_file_of_their_own_and_count_the_same(

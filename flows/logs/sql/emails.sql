@@ -1,13 +1,14 @@
 -- Each user's latest update, and the number of the user's distinct ones.
--- $events: files of events of user updates. Text compares by its UTF-8 bytes, which is the order of
--- code points.
-CREATE TEMP TABLE emails AS
+-- $events: files of events of user updates; of their users, those of part $part of $parts.
+-- Text compares by its UTF-8 bytes, which is the order of code points.
+INSERT INTO emails
 WITH updates AS (
     SELECT DISTINCT user_id, instant, email, name
     FROM (
         SELECT *, file_index::INTEGER AS file FROM read_parquet($events)
     )
     ANTI JOIN unwanted USING (file, object)
+    WHERE hash(user_id) % $parts = $part
 )
 SELECT user_id, max({instant: instant, email: email, name: name}) AS latest, count(*) AS updates
 FROM updates
