@@ -134,18 +134,12 @@ def _load_emails(connection: duckdb.DuckDBPyConnection, parts: list[Events]) -> 
         " latest STRUCT(instant TIMESTAMP, email VARCHAR, name VARCHAR), updates BIGINT)"
     )
     events = [str(part.path) for part in parts]
-    for part, of in _user_parts(connection, events):
-        connection.execute(sql("emails"), {"events": events, "part": part, "parts": of})
-
-
-def _user_parts(
-    connection: duckdb.DuckDBPyConnection, events: list[str]
-) -> Iterator[tuple[int, int]]:
-    """Parts of the users, few enough at a time for all their updates to be told apart in memory."""
     query = "SELECT count(*) FROM read_parquet($events)"
     [(updates,)] = connection.execute(query, {"events": events}).fetchall()
+    # So few users at a time that all their updates can be told apart in memory.
     of = 1 + updates // _UPDATES_AT_ONCE
-    yield from ((part, of) for part in range(of))
+    for part in range(of):
+        connection.execute(sql("emails"), {"events": events, "part": part, "parts": of})
 
 
 def _counted(

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
+from importlib import import_module
 
 from flows.stopping import check_stop
 
+_MODULES = ("flows.tasks.make_summary", "flows.tasks.publish_summary")
 _pool: ContextVar[ThreadPoolExecutor | None] = ContextVar("loading", default=None)
 
 
@@ -36,8 +38,8 @@ def load_ahead() -> None:
 
 def load() -> None:
     """Load all that the stages need."""
-    import flows.tasks.make_summary
-    import flows.tasks.publish_summary  # noqa: F401
+    for name in _MODULES:
+        import_module(name)
     from flows.logs.rehearsal import rehearse
     from flows.tasks.scratch import scratch_folder
     from flows.warehouse.views_stream import ViewFiles, views_stream
