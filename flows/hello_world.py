@@ -2,9 +2,9 @@
 
 from prefect import flow
 
-from blocks.load import load_environment
 from flows.run_id import check_id
 from flows.tasks.caching import results_in
+from flows.tasks.environments import environment_of, keeping_environments
 from flows.tasks.places import results_of
 from flows.tasks.prompt_end import ending_promptly, prompt
 from flows.tasks.runs import due
@@ -23,17 +23,19 @@ def hello_world(id: str | int | None = None, environment: str = "local") -> str:
         environment: The environment whose results storage takes the files, such as local.
     """
     run_id = check_id(id, due())
-    storage = results_of(load_environment(environment))
-    with ending_promptly(), results_in(storage):
-        words = [
-            write_word.with_options(refresh_cache=not is_made(storage, run_id, word))(
-                run_id, environment, word
+    with ending_promptly(), keeping_environments():
+        storage = results_of(environment_of(environment))
+        with results_in(storage):
+            words = [
+                write_word.with_options(refresh_cache=not is_made(storage, run_id, word))(
+                    run_id, environment, word
+                )
+                for word in ("hello", "world")
+            ]
+            is_joined = is_made(storage, run_id, "hello_world")
+            joined = join_words.with_options(refresh_cache=not is_joined)(
+                run_id, environment, words
             )
-            for word in ("hello", "world")
-        ]
-        joined = join_words.with_options(refresh_cache=not is_made(storage, run_id, "hello_world"))(
-            run_id, environment, words
-        )
-    content = storage.read(joined)
+        content = storage.read(joined)
     assert content is not None
     return content.decode()

@@ -6,12 +6,12 @@ from typing import Any
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from blocks.load import load_environment
 from flows.errors import ListAgain, StorageError
 from flows.run_id import check_id
 from flows.stopping import stopping_with_the_flow
 from flows.summary import RunSummary
 from flows.tasks.caching import anew, results_in
+from flows.tasks.environments import environment_of, keeping_environments
 from flows.tasks.extract import extract_logs
 from flows.tasks.healing import MOST_LISTINGS, check_again
 from flows.tasks.listing import list_logs
@@ -51,10 +51,10 @@ def user_page_views(
     """
     started_at = datetime.now(timezone.utc)
     run_id = check_id(id, due())
-    storage = results_of(load_environment(environment))
     with (
         ending_promptly(),
-        results_in(storage),
+        keeping_environments(),
+        results_in(results_of(environment_of(environment))),
         keeping_files(),
         keeping_preload(),
         loading(),

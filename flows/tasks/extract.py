@@ -5,11 +5,11 @@ from typing import Any
 
 from prefect import get_run_logger
 
-from blocks.load import load_environment
 from flows.errors import ListAgain
 from flows.logs.extracts import Scope, Unit, manifest_name
 from flows.storage.results import ResultsStorage
 from flows.tasks.caching import cached_task
+from flows.tasks.environments import environment_of
 from flows.tasks.extracts import store_unit
 from flows.tasks.healing import again
 from flows.tasks.listing import load_plan
@@ -40,7 +40,7 @@ def extract_logs(
     from flows.logs.extract import Extractor
 
     log = get_run_logger()
-    block = load_environment(environment)
+    block = environment_of(environment)
     logs, storage = logs_of(block), results_of(block)
     scope = Scope(logs.bucket, block.log_environment)
     done, told = {"objects": 0, "lines": 0}, time.monotonic()

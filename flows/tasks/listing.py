@@ -5,13 +5,13 @@ from typing import Any
 
 from prefect import get_run_logger
 
-from blocks.load import load_environment
 from flows.errors import ListAgain
 from flows.logs.extracts import Scope, index
 from flows.logs.objects import PREFIXES, LogObject, is_log
 from flows.logs.plan import Plan, check_listing, make_plan
 from flows.storage.results import ResultsStorage
 from flows.tasks.caching import cached_task
+from flows.tasks.environments import environment_of
 from flows.tasks.extracts import find_units
 from flows.tasks.housekeeping import sweep
 from flows.tasks.places import logs_of, results_of, warehouse_of
@@ -37,7 +37,7 @@ def list_logs(
         result: dict[str, Any] = stages["list_logs"]
         return result
     log = get_run_logger()
-    block = load_environment(environment)
+    block = environment_of(environment)
     logs, storage = logs_of(block), results_of(block)
     scope = Scope(logs.bucket, block.log_environment)
     sweep_scratch()

@@ -4,8 +4,8 @@ from typing import Any
 
 from prefect import get_run_logger
 
-from blocks.load import load_environment
 from flows.tasks.caching import cached_task, record_name
+from flows.tasks.environments import environment_of
 from flows.tasks.healing import listing_again
 from flows.tasks.places import results_of, warehouse_of
 from flows.tasks.runs import Run
@@ -16,14 +16,14 @@ _TASK, _VERSION = "publish", 2
 
 def published_run(id: str, environment: str, flow: str) -> dict[str, Any] | None:
     """What the ledger holds of this id: its summary and its stages' results, or None."""
-    with warehouse_of(load_environment(environment)) as warehouse:
+    with warehouse_of(environment_of(environment)) as warehouse:
         run = find_run(warehouse, flow, id)
     return None if run is None else {"summary": run.summary, "stages": run.stages}
 
 
 def lost_from_ledger(id: str, environment: str) -> list[str]:
     """What to say of an id without a row in the ledger; nothing, where it was never published."""
-    storage = results_of(load_environment(environment))
+    storage = results_of(environment_of(environment))
     if storage.read(record_name(_TASK, _VERSION, environment, id)) is None:
         return []
     sentence = "The database had no row of this run, which was published before: it runs again."

@@ -4,9 +4,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from blocks.load import load_environment
 from flows.logs.objects import KINDS
 from flows.storage.results import ResultsStorage
+from flows.tasks.environments import environment_of
 from flows.tasks.listing import load_plan
 from flows.tasks.make_summary import make_summary
 from flows.tasks.places import results_of, warehouse_of
@@ -33,7 +33,7 @@ def publish_summary(
         stages: The results of the stages before.
         again: Publish although the id has a row already (a refresh).
     """
-    block = load_environment(environment)
+    block = environment_of(environment)
     storage = results_of(block)
     listed, made = stages["list_logs"], stages["summarise"]
     # What others publish meanwhile is added to; in the end, all is compared.

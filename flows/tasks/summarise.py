@@ -4,8 +4,8 @@ from typing import Any
 
 from prefect import get_run_logger
 
-from blocks.load import load_environment
 from flows.tasks.caching import cached_task
+from flows.tasks.environments import environment_of
 from flows.tasks.healing import listing_again
 from flows.tasks.listing import load_plan
 from flows.tasks.places import results_of, warehouse_of
@@ -31,7 +31,7 @@ def summarise_events(
     # What counts takes a third of a second to load, which a published id has no use for.
     from flows.tasks.make_summary import make_summary
 
-    block = load_environment(environment)
+    block = environment_of(environment)
     storage = results_of(block)
     with warehouse_of(block) as warehouse:
         base = find_latest(warehouse, flow)

@@ -1,8 +1,8 @@
 """The steps of hello-world: each leaves a file, and the file is the proof that it is done."""
 
-from blocks.load import load_environment
 from flows.storage.results import ResultsStorage
 from flows.tasks.caching import cached_task
+from flows.tasks.environments import environment_of
 from flows.tasks.places import results_of
 
 
@@ -23,7 +23,7 @@ def write_word(id: str, environment: str, part: str) -> str:
     Key: environment, id and word. Promise: where the record stands and the file does too,
     nothing is written.
     """
-    storage, name = results_of(load_environment(environment)), output_name(id, part)
+    storage, name = results_of(environment_of(environment)), output_name(id, part)
     if storage.read(name) is None:
         storage.write(name, part.capitalize().encode())
     return name
@@ -35,7 +35,7 @@ def join_words(id: str, environment: str, words: list[str]) -> str:
 
     Key: environment and id. Promise: as for `write_word`.
     """
-    storage, name = results_of(load_environment(environment)), output_name(id, "hello_world")
+    storage, name = results_of(environment_of(environment)), output_name(id, "hello_world")
     if storage.read(name) is None:
         read = [storage.read(word) for word in words]
         storage.write(name, b" ".join(content for content in read if content is not None))
