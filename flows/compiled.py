@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from numba import njit, types
 from numba.core.caching import FunctionCache
+from numba.core.runtime.nrt import rtsys
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -27,6 +28,14 @@ class _Cache(FunctionCache):
     By itself it looks at the function's own file alone, and not at those of the functions that
     are put into it.
     """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """As numba's, without all that could still be compiled, which takes it a third of a second.
+
+        What is compiled needs numba's runtime alone.
+        """
+        rtsys.initialize(target_context)
+        return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
 
     def _index_key(self, *arguments: Any) -> tuple[Any, ...]:
         package = self._py_func.__module__.rpartition(".")[0]
