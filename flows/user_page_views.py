@@ -24,6 +24,7 @@ from flows.tasks.report import report
 from flows.tasks.runs import Run, due
 from flows.tasks.scratch import keeping_files
 from flows.tasks.summarise import summarise_events
+from flows.tasks.switching import switching_often
 
 NAME = "user-page-views"
 
@@ -53,6 +54,7 @@ def user_page_views(
     run_id = check_id(id, due())
     with (
         ending_promptly(),
+        switching_often(),
         keeping_environments(),
         results_in(results_of(environment_of(environment))),
         keeping_files(),
