@@ -5,9 +5,10 @@ from pathlib import Path
 
 from flows.logs.duck import duck
 from flows.logs.duck_settings import DuckSettings
+from flows.logs.events_file import Events
 from flows.logs.extract import Extractor
 from flows.logs.objects import LogObject
-from flows.logs.summarise import Events, Summarised, summarise
+from flows.logs.summarise import Summarised, summarise
 
 _LINES = {
     "user_updates": b'"2017-04-01T00:00:42","1572","","","production"\n',

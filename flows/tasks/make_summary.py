@@ -9,11 +9,12 @@ from flows.logs.account import check_rejected
 from flows.logs.changes import find_changes, parts_to_read
 from flows.logs.counts import Counts
 from flows.logs.duck import duck
+from flows.logs.events_file import Events
 from flows.logs.extracts import Found, Scope, Unit, chosen_of, index
 from flows.logs.objects import KINDS, LogObject
 from flows.logs.plan import Plan
 from flows.logs.rejects import merge_rejects
-from flows.logs.summarise import Events, summarise
+from flows.logs.summarise import summarise
 from flows.storage.results import ResultsStorage
 from flows.tasks.extracts import fetch, find_units
 from flows.tasks.places import duck_settings

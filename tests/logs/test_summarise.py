@@ -13,15 +13,16 @@ from typing import BinaryIO
 import duckdb
 import pytest
 
-from flows.logs import partitions, summarise, urls
+from flows.logs import bounds, emails, parting, partitions, summarise, urls
 from flows.logs.changes import find_changes, parts_to_read
 from flows.logs.duck import duck
 from flows.logs.duck_settings import DuckSettings
+from flows.logs.events_file import Events
 from flows.logs.extract import Extractor
 from flows.logs.extracts import Found, Scope, Unit, describe
 from flows.logs.objects import LogObject
 from flows.logs.spans import alone, meets, merged
-from flows.logs.summarise import Events, Summarised
+from flows.logs.summarise import Summarised
 from tests.test_user_page_views import update, view
 
 Row = tuple[int, str, int, datetime]
@@ -108,10 +109,10 @@ def whole(store: Store, views: list[Events], updates: list[Events], name: str) -
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts, chunks and reads so small that a few thousand page views have many of each."""
-    monkeypatch.setattr(summarise, "PART_VIEWS", 300)
-    monkeypatch.setattr(summarise, "_CHUNK_ROWS", 700)
-    monkeypatch.setattr(summarise, "_FILES_AT_ONCE", 2)
-    monkeypatch.setattr(summarise, "_UPDATES_AT_ONCE", 5)
+    monkeypatch.setattr(bounds, "PART_VIEWS", 300)
+    monkeypatch.setattr(parting, "_CHUNK_ROWS", 700)
+    monkeypatch.setattr(parting, "_FILES_AT_ONCE", 2)
+    monkeypatch.setattr(emails, "_UPDATES_AT_ONCE", 5)
     # Less than two files have together: their URLs are listed file by file.
     monkeypatch.setattr(urls, "_AT_ONCE_BYTES", 1)
     monkeypatch.setattr(partitions, "_READ_VIEWS", 97)
