@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 from tests.benchmarks.bench import Bench, Figure
-from tests.benchmarks.floors import bare_update
+from tests.benchmarks.floors import bare_update, keep_before
 from tests.benchmarks.more_cases import MORE_CASES
 from tests.benchmarks.others import others
 from tests.benchmarks.site import SCHEMA
@@ -54,8 +54,7 @@ def next_day(bench: Bench) -> list[Figure]:
     services, written, differing = [], 0, 0
     for new in range(days, days + bench.rounds):
         bench.fill(1, first=new)
-        bench.site.sql(f"DROP TABLE IF EXISTS {SCHEMA}.before")
-        bench.site.sql(f"CREATE TABLE {SCHEMA}.before AS TABLE {SCHEMA}.user_page_views")
+        keep_before(bench.site)
         services.append(bench.run())
         written += bench.last_summary()["rows_written"]
         differing += bench.site.sql(

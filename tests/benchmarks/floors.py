@@ -28,6 +28,12 @@ def bare_gets(site: Site) -> Timed:
     return Timed([time.perf_counter() - start], 0)
 
 
+def keep_before(site: Site) -> None:
+    """Copy the table as it is into `before`."""
+    site.sql(f"DROP TABLE IF EXISTS {SCHEMA}.before")
+    site.sql(f"CREATE TABLE {SCHEMA}.before AS TABLE {SCHEMA}.user_page_views")
+
+
 def bare_update(site: Site) -> tuple[Timed, int]:
     """Change the rows of `before` that the last run has changed, in one statement.
 
