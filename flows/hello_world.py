@@ -1,14 +1,17 @@
 """The flow hello-world: three steps, each with an output that is its proof."""
 
-from prefect import flow
+from flows.collecting import nothing_collected
 
-from flows.run_id import check_id
-from flows.tasks.caching import results_in
-from flows.tasks.environments import environment_of, keeping_environments
-from flows.tasks.places import results_of
-from flows.tasks.prompt_end import ending_promptly, prompt
-from flows.tasks.runs import due
-from flows.tasks.words import is_made, join_words, write_word
+with nothing_collected():
+    from prefect import flow
+
+    from flows.run_id import check_id
+    from flows.tasks.caching import results_in
+    from flows.tasks.environments import environment_of, keeping_environments
+    from flows.tasks.places import results_of
+    from flows.tasks.prompt_end import ending_promptly, prompt
+    from flows.tasks.runs import due
+    from flows.tasks.words import is_made, join_words, write_word
 
 
 @prompt

@@ -1,30 +1,33 @@
 """The flow user-page-views: logs in S3 into the table `user_page_views`."""
 
-from datetime import datetime, timezone
-from typing import Any
+from flows.collecting import nothing_collected, older_objects_left_alone
 
-from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
+with nothing_collected():
+    from datetime import datetime, timezone
+    from typing import Any
 
-from flows.errors import ListAgain, StorageError
-from flows.run_id import check_id
-from flows.stopping import stopping_with_the_flow
-from flows.summary import RunSummary
-from flows.tasks.caching import anew, results_in
-from flows.tasks.environments import environment_of, keeping_environments
-from flows.tasks.extract import extract_logs
-from flows.tasks.healing import MOST_LISTINGS, check_again
-from flows.tasks.listing import list_logs
-from flows.tasks.loading import load_ahead, loading
-from flows.tasks.places import results_of
-from flows.tasks.preloads import keeping_preload
-from flows.tasks.prompt_end import ending_promptly, prompt
-from flows.tasks.publish import lost_from_ledger, publish_table, published_run
-from flows.tasks.report import report
-from flows.tasks.runs import Run, due
-from flows.tasks.scratch import keeping_files
-from flows.tasks.summarise import summarise_events
-from flows.tasks.switching import switching_often
+    from prefect import flow
+    from prefect.task_runners import ThreadPoolTaskRunner
+
+    from flows.errors import ListAgain, StorageError
+    from flows.run_id import check_id
+    from flows.stopping import stopping_with_the_flow
+    from flows.summary import RunSummary
+    from flows.tasks.caching import anew, results_in
+    from flows.tasks.environments import environment_of, keeping_environments
+    from flows.tasks.extract import extract_logs
+    from flows.tasks.healing import MOST_LISTINGS, check_again
+    from flows.tasks.listing import list_logs
+    from flows.tasks.loading import load_ahead, loading
+    from flows.tasks.places import results_of
+    from flows.tasks.preloads import keeping_preload
+    from flows.tasks.prompt_end import ending_promptly, prompt
+    from flows.tasks.publish import lost_from_ledger, publish_table, published_run
+    from flows.tasks.report import report
+    from flows.tasks.runs import Run, due
+    from flows.tasks.scratch import keeping_files
+    from flows.tasks.summarise import summarise_events
+    from flows.tasks.switching import switching_often
 
 NAME = "user-page-views"
 
@@ -54,6 +57,7 @@ def user_page_views(
     run_id = check_id(id, due())
     with (
         ending_promptly(),
+        older_objects_left_alone(),
         switching_often(),
         keeping_environments(),
         results_in(results_of(environment_of(environment))),

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from importlib import import_module
 
+from flows.collecting import nothing_collected
 from flows.stopping import check_stop
 
 _MODULES = ("flows.tasks.make_summary", "flows.tasks.publish_summary")
@@ -38,8 +39,13 @@ def load_ahead() -> None:
 
 def load() -> None:
     """Load all that the stages need."""
-    for name in _MODULES:
-        import_module(name)
+    with nothing_collected():
+        for name in _MODULES:
+            import_module(name)
+        _rehearse()
+
+
+def _rehearse() -> None:
     from flows.logs.rehearsal import rehearse
     from flows.tasks.scratch import scratch_folder
     from flows.warehouse.views_stream import ViewFiles, views_stream
