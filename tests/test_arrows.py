@@ -11,7 +11,7 @@ PACKAGES = ("flows", "blocks", "deployments", "tests")
 
 # flows' modules that any of its parts may import, and that import nothing of Prefect's.
 LEAVES = {
-    *{"flows", "flows.compiled", "flows.errors", "flows.run_id"},
+    *{"flows", "flows.collecting", "flows.compiled", "flows.errors", "flows.run_id"},
     *{"flows.stopping", "flows.summary"},
 }
 

@@ -5,12 +5,35 @@ from pathlib import Path
 
 import duckdb
 
-from flows.logs.duck import rows, sql
+from flows.logs.duck import rows, sql, write
+from flows.stopping import interrupted_by_stop
 
 _UPDATES_AT_ONCE = 1_000_000
 
 
-def load_emails(
+def write_latest(
+    connection: duckdb.DuckDBPyConnection,
+    parts: Sequence[tuple[Path, Sequence[int]]],
+    path: Path,
+) -> int:
+    """Write each user's latest update (user_id, instant, email, name); give how many distinct ones
+    there are of all users.
+
+    Args:
+        connection: Does the work; its own temporary tables are used.
+        parts: The extracts' files of events, each with the numbers of objects that do not count.
+        path: The file.
+    """
+    with interrupted_by_stop(connection.interrupt):
+        _load_emails(connection, parts)
+        write(connection, sql("latest"), path)
+        query = "SELECT coalesce(sum(updates), 0)::BIGINT FROM emails"
+        [(total,)] = connection.execute(query).fetchall()
+        connection.execute("DROP TABLE emails")
+    return int(total)
+
+
+def _load_emails(
     connection: duckdb.DuckDBPyConnection, parts: Sequence[tuple[Path, Sequence[int]]]
 ) -> None:
     """Make the table `emails`: each user's latest update, and how many distinct ones there are."""

@@ -1,15 +1,15 @@
 """Summarise: the events of all wanted objects in, one row per (user_id, url) out."""
 
 from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from contextvars import copy_context
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TypeVar
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,13 +18,14 @@ from flows.logs.count_views import Counter
 from flows.logs.counted_rows import CountedRows
 from flows.logs.duck import duck, sql, write
 from flows.logs.duck_settings import DuckSettings
-from flows.logs.emails import load_emails
+from flows.logs.emails import write_latest
 from flows.logs.events_file import Events
 from flows.logs.parting import part_views
 from flows.logs.partitions import Partitions
 from flows.logs.urls import load_places
 from flows.stopping import check_stop
 
+T = TypeVar("T")
 Take = Callable[[dict[str, NDArray[np.int64]]], None]
 """Takes rows as they are counted."""
 Counting = Callable[[Path, Path], Take | None]
@@ -67,65 +68,54 @@ def summarise(
             called with the rows (user_id, url, count, last_viewed in microseconds), some at a time
             in their order.
     """
-    views, context = events["page_views"], copy_context()
-    with duck(settings) as connection, ThreadPoolExecutor(1) as pool:
-        # A query of one thread, beside those that leave a core idle now and then.
-        paths = [part.path for part in views]
-        bounds = pool.submit(context.run, find_bounds, connection.cursor(), paths)
-        load_emails(connection, [(part.path, part.unwanted) for part in events["user_updates"]])
+    views, latest = events["page_views"], scratch / "latest.parquet"
+    updates = [(part.path, part.unwanted) for part in events["user_updates"]]
+    context = copy_context()
+    with duck(settings) as connection, ThreadPoolExecutor(settings.threads) as pool:
+
+        def beside(work: Callable[..., T], *arguments: object) -> Future[T]:
+            # The pool's threads know nothing of this one's context.
+            return pool.submit(context.copy().run, work, connection.cursor(), *arguments)
+
+        # Each of these alone leaves a core idle now and then.
+        bounds = beside(find_bounds, [part.path for part in views])
+        total = beside(write_latest, updates, latest)
         load_places(connection, [(part.path, part.urls) for part in views])
-        files = {
-            name: write(connection, sql(name), scratch / f"{name}.parquet")
-            for name in ("numbered_urls", "latest")
-        }
-        take = None if counting is None else counting(files["numbered_urls"], files["latest"])
+        urls = write(connection, sql("numbered_urls"), scratch / "numbered_urls.parquet")
         counted = CountedRows(connection, scratch)
-        found = _counted(connection, views, bounds.result(), scratch, settings.threads)
-        with closing(found) as parts:
-            for some in parts:
-                counted.add(some)
-                if take is not None and some["user_id"].size:
-                    take(some)
-        files["table"] = counted.write(scratch / "table.parquet")
-        updates = connection.execute("SELECT coalesce(sum(updates), 0)::BIGINT FROM emails")
-        [total] = updates.fetchall()
-    return Summarised(
-        files["table"],
-        files["numbered_urls"],
-        files["latest"],
-        counted.rows,
-        counted.page_views,
-        *total,
-    )
+        with Partitions(scratch / "views", bounds.result()) as partitions:
+            part_views(connection, partitions, views, pool)
+            user_updates = total.result()
+            take = None if counting is None else counting(urls, latest)
+            with closing(_counted(partitions, pool, settings.threads)) as parts:
+                for some in parts:
+                    counted.add(some)
+                    if take is not None and some["user_id"].size:
+                        take(some)
+        table = counted.write(scratch / "table.parquet")
+    return Summarised(table, urls, latest, counted.rows, counted.page_views, user_updates)
 
 
 def _counted(
-    connection: duckdb.DuckDBPyConnection,
-    parts: list[Events],
-    bounds: NDArray[np.int64],
-    scratch: Path,
-    threads: int,
+    partitions: Partitions, pool: ThreadPoolExecutor, threads: int
 ) -> Generator[dict[str, NDArray[np.int64]], None, None]:
     """The rows of user_page_views, some at a time."""
-    with Partitions(scratch / "views", bounds) as partitions, ThreadPoolExecutor(threads) as pool:
-        part_views(connection, partitions, parts, pool)
-        # The pool's threads know nothing of this one's context.
-        context, counters = copy_context(), SimpleQueue[Counter]()
-        for _ in range(threads):
-            counters.put(Counter())
+    context, counters = copy_context(), SimpleQueue[Counter]()
+    for _ in range(threads):
+        counters.put(Counter())
 
-        def counted(part: int) -> dict[str, NDArray[np.int64]]:
-            context.copy().run(check_stop)
-            counter = counters.get()
-            try:
-                return counter.count(partitions.read(part), partitions.size(part))
-            finally:
-                counters.put(counter)
+    def counted(part: int) -> dict[str, NDArray[np.int64]]:
+        context.copy().run(check_stop)
+        counter = counters.get()
+        try:
+            return counter.count(partitions.read(part), partitions.size(part))
+        finally:
+            counters.put(counter)
 
-        # A few parts ahead of what is taken, no more: results wait in memory.
-        numbers = iter(range(partitions.parts))
-        waiting = [pool.submit(counted, part) for part in islice(numbers, 2 * threads)]
-        while waiting:
-            found = waiting.pop(0).result()
-            waiting += [pool.submit(counted, part) for part in islice(numbers, 1)]
-            yield found
+    # A few parts ahead of what is taken, no more: results wait in memory.
+    numbers = iter(range(partitions.parts))
+    waiting = [pool.submit(counted, part) for part in islice(numbers, 2 * threads)]
+    while waiting:
+        found = waiting.pop(0).result()
+        waiting += [pool.submit(counted, part) for part in islice(numbers, 1)]
+        yield found
