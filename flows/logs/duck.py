@@ -11,9 +11,12 @@ import duckdb
 from flows.logs.duck_settings import DuckSettings
 from flows.stopping import interrupted_by_stop
 
-PARQUET = "FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 1"
+_PARQUET = "FORMAT parquet, PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 1"
+PARQUET = f"{_PARQUET}, COMPRESSION zstd"
 """How files are written: version 2 keeps numbers as differences, in two thirds of the bytes; a look
 for values that come again (a dictionary) takes as long as all else, and makes larger files."""
+PARQUET_OF_NUMBERS = f"{_PARQUET}, COMPRESSION snappy"
+"""Where differences leave little to compress: a fifth of the time less, 4 % more bytes."""
 
 
 @contextmanager

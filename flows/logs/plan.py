@@ -11,10 +11,10 @@ from flows.logs.sealed import seal, unseal
 UNIT_BYTES = 8 * 2**20
 UNIT_OBJECTS = 500
 # A part is what one task run does: orchestration costs per task run.
-PART_BYTES = 256 * 2**20
+PART_BYTES = 512 * 2**20
 PART_OBJECTS = 2_000
-# The last parts are smaller, so that at the end no thread works long while others have nothing.
-_LAST_PARTS, _LAST_PIECES = 2, 4
+# The last part is cut up, so that at the end no thread works long while others have nothing.
+_LAST_PIECES = 8
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,8 @@ def make_plan(objects: Iterable[LogObject], known: Iterable[tuple[str, str, str]
     listed, done = sorted(objects), set(known)
     new = [item for item in listed if (item.kind, item.key, item.etag) not in done]
     groups = list(pack(new, PART_BYTES, PART_OBJECTS))
-    groups[-_LAST_PARTS:] = [
-        piece
-        for group in groups[-_LAST_PARTS:]
-        for piece in pack(group, PART_BYTES // _LAST_PIECES, PART_OBJECTS)
-    ]
+    for last in groups[-1:]:
+        groups[-1:] = pack(last, PART_BYTES // _LAST_PIECES, PART_OBJECTS)
     parts = [list(pack(group, UNIT_BYTES, UNIT_OBJECTS)) for group in groups]
     # The user updates first: they are few, and last they would keep one core at work alone.
     parts.sort(key=lambda part: part[0][0].kind == "page_views")

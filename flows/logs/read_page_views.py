@@ -7,7 +7,7 @@ import duckdb
 import numpy as np
 
 from flows.logs.distinct_views import Views, add_judged, empty, no_views
-from flows.logs.duck import PARQUET
+from flows.logs.duck import PARQUET_OF_NUMBERS
 from flows.logs.events_file import Written, measure_events
 from flows.logs.pieces import Lines, Odd
 from flows.logs.records import Rejected, read_page_view
@@ -182,5 +182,6 @@ class PageViewReader:
         self, query: str, path: Path, more: str = "", values: Mapping[str, bytes] | None = None
     ) -> None:
         self._connection.execute(
-            f"COPY ({query}) TO $path ({PARQUET}{more})", {"path": str(path), **(values or {})}
+            f"COPY ({query}) TO $path ({PARQUET_OF_NUMBERS}{more})",
+            {"path": str(path), **(values or {})},
         )
