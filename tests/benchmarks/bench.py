@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -91,6 +92,13 @@ class Bench:
                 raise AssertionError(f"{missing[0][0]:,} rows of {one} are not in {other}")
 
     def in_turn(self, *runs: Callable[[], Timed]) -> list[Timed]:
-        """Run each as often as there are rounds, in turn."""
-        found = [[run() for run in runs] for _ in range(self.rounds)]
+        """Run each as often as there are rounds, in turn, each on disks that are at rest."""
+
+        def settled(run: Callable[[], Timed]) -> Timed:
+            # Else one would wait for what the other has left to be written.
+            self.site.sql("CHECKPOINT")
+            os.sync()
+            return run()
+
+        found = [[settled(run) for run in runs] for _ in range(self.rounds)]
         return [together(*some) for some in zip(*found, strict=True)]

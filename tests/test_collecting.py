@@ -1,0 +1,56 @@
+"""When Python may search for objects that nobody uses."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+
+import pytest
+
+from flows.collecting import nothing_collected, older_objects_left_alone
+
+
+def test_while_modules_are_loaded_nothing_is_searched_for() -> None:
+    assert gc.isenabled()
+    with nothing_collected():
+        assert not gc.isenabled()
+        with nothing_collected():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_after_a_failure_python_searches_again() -> None:
+    with pytest.raises(ImportError), nothing_collected():
+        raise ImportError
+    assert gc.isenabled()
+
+
+def test_a_caller_who_wants_no_search_has_none_afterwards() -> None:
+    gc.disable()
+    try:
+        with nothing_collected():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("flow", ["hello_world", "user_page_views"])
+def test_a_flow_that_is_imported_leaves_python_searching(flow: str) -> None:
+    code = f"import gc; import flows.{flow}; print(gc.isenabled(), gc.get_freeze_count())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.split() == ["True", "0"]
+
+
+def test_within_a_flow_older_objects_are_left_alone_and_afterwards_they_are_not() -> None:
+    with older_objects_left_alone():
+        assert gc.get_freeze_count() > 0
+        cycle: list[object] = []
+        cycle.append(cycle)
+        del cycle
+        assert gc.collect() > 0, "what the flow makes is still searched through"
+    assert gc.get_freeze_count() == 0
