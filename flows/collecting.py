@@ -25,8 +25,11 @@ def nothing_collected() -> Iterator[None]:
 @contextmanager
 def older_objects_left_alone() -> Iterator[None]:
     """Within a flow: searches look at what it makes, and not at what was there before."""
+    # What the caller has frozen stays so; of flows at once the first one ends it for all.
+    free = gc.get_freeze_count() == 0
     gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if free:
+            gc.unfreeze()

@@ -56,7 +56,11 @@ def _sources(package: str) -> str:
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """A function compiled at its first call; it runs without Python's global lock."""
+    """A function compiled at its first call; it runs without Python's global lock.
+
+    It works on numbers and arrays: what needs more of numba's runtime (text, lists, dictionaries)
+    is not loaded with it from the cache.
+    """
     made: Any = njit(nogil=True, error_model="numpy")(function)
     # Else there is no folder to cache in.
     with suppress(RuntimeError):

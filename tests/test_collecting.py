@@ -46,6 +46,16 @@ def test_a_flow_that_is_imported_leaves_python_searching(flow: str) -> None:
     assert done.stdout.split() == ["True", "0"]
 
 
+def test_what_a_caller_has_frozen_stays_frozen() -> None:
+    gc.freeze()
+    try:
+        with older_objects_left_alone():
+            pass
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+
+
 def test_within_a_flow_older_objects_are_left_alone_and_afterwards_they_are_not() -> None:
     with older_objects_left_alone():
         assert gc.get_freeze_count() > 0

@@ -60,12 +60,11 @@ def make_plan(objects: Iterable[LogObject], known: Iterable[tuple[str, str, str]
     listed, done = sorted(objects), set(known)
     new = [item for item in listed if (item.kind, item.key, item.etag) not in done]
     groups = list(pack(new, PART_BYTES, PART_OBJECTS))
+    # The user updates first: they are few, and last they would keep one core at work alone.
+    groups.sort(key=lambda group: group[0].kind == "page_views")
     for last in groups[-1:]:
         groups[-1:] = pack(last, PART_BYTES // _LAST_PIECES, PART_OBJECTS)
-    parts = [list(pack(group, UNIT_BYTES, UNIT_OBJECTS)) for group in groups]
-    # The user updates first: they are few, and last they would keep one core at work alone.
-    parts.sort(key=lambda part: part[0][0].kind == "page_views")
-    return Plan(listed, parts)
+    return Plan(listed, [list(pack(group, UNIT_BYTES, UNIT_OBJECTS)) for group in groups])
 
 
 def check_listing(objects: Iterable[LogObject], where: str) -> None:

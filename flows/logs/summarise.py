@@ -71,7 +71,7 @@ def summarise(
     views, latest = events["page_views"], scratch / "latest.parquet"
     updates = [(part.path, part.unwanted) for part in events["user_updates"]]
     context = copy_context()
-    with duck(settings) as connection, ThreadPoolExecutor(settings.threads) as pool:
+    with duck(settings) as connection, ThreadPoolExecutor(2) as pool:
 
         def beside(work: Callable[..., T], *arguments: object) -> Future[T]:
             # The pool's threads know nothing of this one's context.
@@ -83,11 +83,15 @@ def summarise(
         load_places(connection, [(part.path, part.urls) for part in views])
         urls = write(connection, sql("numbered_urls"), scratch / "numbered_urls.parquet")
         counted = CountedRows(connection, scratch)
-        with Partitions(scratch / "views", bounds.result()) as partitions:
-            part_views(connection, partitions, views, pool)
+        with (
+            Partitions(scratch / "views", bounds.result()) as partitions,
+            # Ends before the partitions' file is closed.
+            ThreadPoolExecutor(settings.threads) as workers,
+        ):
+            part_views(connection, partitions, views, workers)
             user_updates = total.result()
             take = None if counting is None else counting(urls, latest)
-            with closing(_counted(partitions, pool, settings.threads)) as parts:
+            with closing(_counted(partitions, workers, settings.threads)) as parts:
                 for some in parts:
                     counted.add(some)
                     if take is not None and some["user_id"].size:

@@ -42,13 +42,9 @@ def load() -> None:
     with nothing_collected():
         for name in _MODULES:
             import_module(name)
-        _rehearse()
-
-
-def _rehearse() -> None:
-    from flows.logs.rehearsal import rehearse
-    from flows.tasks.scratch import scratch_folder
-    from flows.warehouse.views_stream import ViewFiles, views_stream
+        from flows.logs.rehearsal import rehearse
+        from flows.tasks.scratch import scratch_folder
+        from flows.warehouse.views_stream import ViewFiles, views_stream
 
     check_stop()
     with scratch_folder() as scratch:

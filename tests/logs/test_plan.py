@@ -37,5 +37,14 @@ def test_user_updates_are_parsed_first() -> None:
     assert set(kinds) == {"page_views", "user_updates"}
 
 
+def test_the_last_page_views_are_cut_up_although_user_updates_are_listed_behind_them() -> None:
+    updates = objects_of("user_updates", 3, MIB)
+    many = sizes_of_parts(objects_of("page_views", 120, 24 * MIB) + updates)
+    assert max(many[-4:]) <= PART_BYTES // 4
+    few = sizes_of_parts(objects_of("page_views", 4, 26 * MIB) + updates)
+    assert few[0] == 3 * MIB
+    assert len(few) == 3
+
+
 def test_ten_thousand_small_objects_are_a_few_parts() -> None:
     assert len(sizes_of_parts(objects_of("page_views", 10_000, 6 * 1024))) == 5
