@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from flows.logs.duck import write
 
 _COLUMNS = {"user_id": np.int64, "url": np.int32, "count": np.int64, "last_viewed": np.int64}
-_HELD_ROWS = 6 * 2**20
+_HELD_ROWS = 5 * 2**20
 _SELECT = "SELECT user_id, url, count, make_timestamp(last_viewed) AS last_viewed FROM held"
 
 

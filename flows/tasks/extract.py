@@ -14,6 +14,7 @@ from flows.tasks.extracts import store_unit
 from flows.tasks.healing import again
 from flows.tasks.listing import load_plan
 from flows.tasks.places import duck_settings, logs_of, results_of
+from flows.tasks.reading_ahead import reading_ahead
 from flows.tasks.scratch import scratch_folder
 
 _TELL_SECONDS = 3
@@ -57,9 +58,8 @@ def extract_logs(
                 others_ahead = others_ahead and _is_stored(storage, name)
                 if others_ahead:
                     continue
-                extracted = extractor.extract(
-                    unit, lambda item: logs.opened(item.key, item.etag, item.size)
-                )
+                with reading_ahead(logs, unit) as opened:
+                    extracted = extractor.extract(unit, opened)
                 store_unit(storage, scope, extracted)
                 done["objects"] += len(unit)
                 done["lines"] += sum(counts.lines for counts in extracted.counts)
