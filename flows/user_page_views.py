@@ -120,10 +120,8 @@ def _stages(id: str, environment: str, refresh: bool, run: Run) -> dict[str, Any
     check_again(listed)
     run.healed.extend(listed["healed"])
     plan = listed["plan"]
-    parts = [
-        anew(extract_logs).submit(id, environment, part, plan, None)
-        for part in range(listed["parts"])
-    ]
+    extract = anew(extract_logs)
+    parts = [extract.submit(id, environment, part, plan, None) for part in range(listed["parts"])]
     extracted = [part.result() for part in parts]
     run.parsed += sum(part["objects"] for part in extracted)
     check_again(*extracted)

@@ -13,8 +13,10 @@ UNIT_OBJECTS = 500
 # A part is what one task run does: orchestration costs per task run.
 PART_BYTES = 512 * 2**20
 PART_OBJECTS = 2_000
-# The last part is cut up, so that at the end no thread works long while others have nothing.
-_LAST_PIECES = 8
+# The last part is cut up, so that at the end no thread works long while others have nothing; but
+# not too small, as a task run takes 30 ms beside its work.
+_LAST_PIECES = 4
+_PIECE_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def make_plan(objects: Iterable[LogObject], known: Iterable[tuple[str, str, str]
     # The user updates first: they are few, and last they would keep one core at work alone.
     groups.sort(key=lambda group: group[0].kind == "page_views")
     for last in groups[-1:]:
-        groups[-1:] = pack(last, PART_BYTES // _LAST_PIECES, PART_OBJECTS)
+        piece = max(_PIECE_BYTES, sum(item.size for item in last) // _LAST_PIECES)
+        groups[-1:] = pack(last, piece, PART_OBJECTS)
     return Plan(listed, [list(pack(group, UNIT_BYTES, UNIT_OBJECTS)) for group in groups])
 
 

@@ -1,0 +1,45 @@
+"""What a run need not load to start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import date
+
+from prefect import Flow
+from prefect.settings import PREFECT_API_URL
+
+from flows.user_page_views import user_page_views
+
+
+def printed(code: str) -> list[str]:
+    """What a program prints, in a process of its own."""
+    command = [sys.executable, "-c", code]
+    variables = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value() or ""}
+    done = subprocess.run(
+        command, env=variables, check=True, capture_output=True, text=True, timeout=120
+    )
+    return done.stdout.split()
+
+
+def test_a_run_starts_without_fastapi(prefect_server: None) -> None:
+    code = (
+        "import sys\n"
+        "from flows.hello_world import hello_world\n"
+        "hello_world(id='fastapi', environment='nowhere', return_state=True)\n"
+        "print('fastapi' in sys.modules)"
+    )
+    assert printed(code) == ["False"]
+
+
+def test_plain_parameters_are_told_to_prefect_as_they_are() -> None:
+    parameters = {"id": 123, "environment": "local", "refresh": True, "none": None}
+    assert user_page_views.serialize_parameters(parameters) == parameters
+    assert Flow.serialize_parameters(user_page_views, parameters) == parameters
+
+
+def test_other_parameters_are_told_as_prefect_tells_them() -> None:
+    parameters = {"id": date(2026, 1, 1), "environment": object(), "refresh": [1.5]}
+    theirs = Flow.serialize_parameters(user_page_views, parameters)
+    assert user_page_views.serialize_parameters(parameters) == theirs
