@@ -27,6 +27,8 @@ def duck(settings: DuckSettings) -> Iterator[duckdb.DuckDBPyConnection]:
         "threads": str(settings.threads),
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
+        # The system's own cache has the files already; this one would grow to the memory limit.
+        "enable_external_file_cache": "false",
     }
     if settings.spill is not None:
         config["temp_directory"] = str(settings.spill)

@@ -11,7 +11,12 @@ from typing import BinaryIO
 
 _AHEAD = 4
 
-LIMITS: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "256MB", "threads": 1}
+LIMITS: dict[str, str | bool | int | float | list[str]] = {
+    "memory_limit": "256MB",
+    "threads": 1,
+    # The system's own cache has the files already.
+    "enable_external_file_cache": "false",
+}
 """Of a DuckDB that reads what is to be copied."""
 
 
