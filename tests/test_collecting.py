@@ -37,6 +37,27 @@ def test_a_caller_who_wants_no_search_has_none_afterwards() -> None:
         gc.enable()
 
 
+def _found(item: object, generation: int | None = None) -> bool:
+    """Whether a search through a generation, or through all, looks at this object."""
+    return any(one is item for one in gc.get_objects(generation))
+
+
+def test_what_was_loaded_is_looked_at_by_a_search_through_everything_alone() -> None:
+    with nothing_collected():
+        loaded: list[object] = []
+    assert not _found(loaded, 0)
+    assert not _found(loaded, 1)
+    assert _found(loaded, 2)
+
+
+def test_what_a_flow_loads_is_looked_at_when_it_has_ended() -> None:
+    with older_objects_left_alone():
+        with nothing_collected():
+            loaded: list[object] = []
+        assert not _found(loaded)
+    assert _found(loaded, 2)
+
+
 @pytest.mark.parametrize("flow", ["hello_world", "user_page_views"])
 def test_a_flow_that_is_imported_leaves_python_searching(flow: str) -> None:
     code = f"import gc; import flows.{flow}; print(gc.isenabled(), gc.get_freeze_count())"
@@ -49,7 +70,9 @@ def test_a_flow_that_is_imported_leaves_python_searching(flow: str) -> None:
 def test_what_a_caller_has_frozen_stays_frozen() -> None:
     gc.freeze()
     try:
-        with older_objects_left_alone():
+        with older_objects_left_alone(), nothing_collected():
+            pass
+        with nothing_collected():
             pass
         assert gc.get_freeze_count() > 0
     finally:
