@@ -1,4 +1,4 @@
-"""Block types whose schemas are made once."""
+"""Block types whose schemas are made when they are needed, and once."""
 
 from abc import ABC
 from copy import deepcopy
@@ -8,13 +8,19 @@ from prefect.blocks.core import Block
 
 
 class Described(Block, ABC):
-    """A block type whose JSON schema is made once.
+    """A block type whose JSON schema is made once, and not where it is only used.
 
-    When a block type is defined, Prefect hashes its schema and those of all types that it nests,
-    each time anew: 0.4 s of every start for an environment's types. As a base it comes last.
+    Prefect makes a type's schema, and those of all types that it nests, each time anew: when the
+    type is defined and, for each field, when a block of it is saved. That took 0.4 s of every start
+    and 4 s to save an environment. As a base it comes last.
     """
 
     _schemas: ClassVar[dict[object, dict[str, Any]]] = {}
+
+    @classmethod
+    def __dispatch_key__(cls) -> str | None:
+        """As Prefect's, which makes the whole schema for it, of which it reads the type's slug."""
+        return cls.get_block_type_slug()
 
     @classmethod
     def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:

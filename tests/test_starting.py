@@ -7,9 +7,16 @@ import subprocess
 import sys
 from datetime import date
 
+import pytest
 from prefect import Flow
+from prefect.blocks.core import block_schema_to_key
 from prefect.settings import PREFECT_API_URL
+from prefect.utilities.dispatch import get_dispatch_key
 
+from blocks.credentials import AwsSessionCredentials
+from blocks.database import Database
+from blocks.described import Described
+from blocks.environment import Environment, LogsBucket, ResultsBucket
 from flows.user_page_views import user_page_views
 
 
@@ -31,6 +38,24 @@ def test_a_run_starts_without_fastapi(prefect_server: None) -> None:
         "print('fastapi' in sys.modules)"
     )
     assert printed(code) == ["False"]
+
+
+def test_a_run_starts_without_making_schemas_of_block_types() -> None:
+    code = (
+        "import flows.user_page_views\n"
+        "from blocks.described import Described\n"
+        "print(len(Described._schemas))"
+    )
+    assert printed(code) == ["0"]
+
+
+@pytest.mark.parametrize(
+    "block_type", [AwsSessionCredentials, Database, LogsBucket, ResultsBucket, Environment]
+)
+def test_prefect_finds_a_block_type_by_the_key_that_it_would_give(
+    block_type: type[Described],
+) -> None:
+    assert get_dispatch_key(block_type) == block_schema_to_key(block_type._to_block_schema())
 
 
 def test_plain_parameters_are_told_to_prefect_as_they_are() -> None:
