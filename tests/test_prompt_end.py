@@ -65,7 +65,9 @@ def test_a_called_run_sends_heartbeats_until_it_ends(
         async with get_events_subscriber(filter=names) as events:
             thread.start()
             async for event in events:
-                found.append(event)
+                # Flows of other tests end on this server, too.
+                if event.resource.id in started:
+                    found.append(event)
                 if len(found) == 3:
                     return found
         return found
@@ -76,7 +78,7 @@ def test_a_called_run_sends_heartbeats_until_it_ends(
         enough.set()
         thread.join()
     assert len(started) == 1
-    assert [one.resource.id for one in found] == started * 3
+    assert len(found) == 3
     # Prefect tells of the flow by the run's context.
     assert all("flow" in {other.role for other in one.related} for one in found)
 
