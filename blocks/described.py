@@ -10,9 +10,9 @@ from prefect.blocks.core import Block
 class Described(Block, ABC):
     """A block type whose JSON schema is made once, and not where it is only used.
 
-    Prefect makes a type's schema, and those of all types that it nests, each time anew: when the
-    type is defined and, for each field, when a block of it is saved. That took 0.4 s of every start
-    and 4 s to save an environment. As a base it comes last.
+    Prefect makes a type's schema, and those of all types that it nests, each time anew: for each
+    field when a block of it is saved (an environment in 21 s instead of 3), and when the type is
+    defined, only to read its slug. As a base it comes last.
     """
 
     _schemas: ClassVar[dict[object, dict[str, Any]]] = {}

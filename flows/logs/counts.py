@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -54,6 +55,6 @@ class Counts:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: Mapping[str, object]) -> "Counts":
+    def from_json(cls, values: Mapping[str, Any]) -> "Counts":
         """The inverse of `as_json`."""
-        return cls(**values)  # type: ignore[arg-type]
+        return cls(**values)

@@ -165,27 +165,22 @@ def strictness(bench: Bench) -> list[Figure]:
 
 
 def orchestration(bench: Bench) -> list[Figure]:
-    """A flow with as many task runs that do nothing, made as ours are, against a cold run.
+    """A flow with as many task runs that do nothing, against a cold run.
 
-    Beside it a plain one. None waits for Prefect's heartbeat thread.
+    Neither waits for Prefect's heartbeat thread.
     """
     bench.fill(bench.size.days)
+    command = [sys.executable, "-m", "tests.benchmarks.empty_flow"]
     bench.first()
     tasks = bench.task_runs()
-
-    def run(module: str, *arguments: str) -> Timed:
-        command = [sys.executable, "-m", f"tests.benchmarks.{module}", str(tasks), *arguments]
-        return timed(command, bench.site.variables)
-
-    ours, plain, cold = bench.in_turn(
-        lambda: run("empty_like_ours"), lambda: run("empty_flow", "--quiet"), bench.first
+    empty, cold = bench.in_turn(
+        lambda: timed([*command, str(tasks), "--quiet"], bench.site.variables), bench.first
     )
     return [
         Figure(
             f"Prefect's share of the cold run ({tasks} task runs, import and start included)",
             "10 %",
-            f"{ours.median / cold.median:.0%} ({ours.median:.1f} s of {cold.median:.1f} s; a plain "
-            f"flow {plain.median:.1f} s, {plain.median / cold.median:.0%})",
+            f"{empty.median / cold.median:.0%} ({empty.median:.1f} s of {cold.median:.1f} s)",
         )
     ]
 
