@@ -150,10 +150,12 @@ class Preload:
         return done
 
     def close(self) -> None:
-        """End; what is not committed is gone."""
+        """End; what is not committed is gone. Who has ended it may do so again."""
+        if self.connection.closed:
+            return
         self._leave()
         self._pool.shutdown()
-        # To end the transaction of a connection that broke would fail.
-        if self._driver.closed:
-            self.connection.invalidate()
+        # To end the transaction of a connection that broke fails, and SQLAlchemy gives it up.
+        with suppress(DBAPIError):
+            self.connection.rollback()
         self.connection.close()

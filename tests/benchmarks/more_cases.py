@@ -14,6 +14,7 @@ from tests.benchmarks.floors import bare_gets, bare_update, keep_before
 from tests.benchmarks.repeated import repeated_days
 from tests.benchmarks.site import LOGS, SCHEMA
 from tests.benchmarks.timed import ROOT, Timed, timed, together
+from tests.benchmarks.without_prefect import SCHEMA as WITHOUT
 
 
 def _daily(bench: Bench, days: int) -> tuple[Timed, Timed, int]:
@@ -165,23 +166,43 @@ def strictness(bench: Bench) -> list[Figure]:
 
 
 def orchestration(bench: Bench) -> list[Figure]:
-    """A flow with as many task runs that do nothing, against a cold run.
+    """A cold run against the same run without Prefect, and a flow that does nothing.
 
-    Neither waits for Prefect's heartbeat thread.
+    That flow has as many task runs; none of them waits for Prefect's heartbeat thread.
     """
     bench.fill(bench.size.days)
-    command = [sys.executable, "-m", "tests.benchmarks.empty_flow"]
     bench.first()
-    tasks = bench.task_runs()
-    empty, cold = bench.in_turn(
-        lambda: timed([*command, str(tasks), "--quiet"], bench.site.variables), bench.first
+    tasks, site = bench.task_runs(), bench.site
+    nothing = [sys.executable, "-m", "tests.benchmarks.empty_flow", str(tasks), "--quiet"]
+    plain = [sys.executable, "-m", "tests.benchmarks.without_prefect"]
+
+    def without() -> Timed:
+        return timed([*plain, site.endpoint, site.database_url], site.variables)
+
+    def forget() -> Timed:
+        site.forget()
+        site.sql(f"DROP SCHEMA IF EXISTS {WITHOUT} CASCADE")
+        return Timed([0], 0)
+
+    _, bare, empty, cold = bench.in_turn(
+        forget,
+        without,
+        lambda: timed(nothing, site.variables),
+        bench.first,
     )
+    bench.check(f"{WITHOUT}.user_page_views")
+    share = 1 - bare.median / cold.median
     return [
         Figure(
             f"Prefect's share of the cold run ({tasks} task runs, import and start included)",
             "10 %",
+            f"{share:.0%} (without Prefect {bare.median:.1f} s; with {cold.median:.1f} s)",
+        ),
+        Figure(
+            "a plain empty flow with as many task runs, as a share of the cold run",
+            "no figure was set",
             f"{empty.median / cold.median:.0%} ({empty.median:.1f} s of {cold.median:.1f} s)",
-        )
+        ),
     ]
 
 

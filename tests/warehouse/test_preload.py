@@ -146,6 +146,14 @@ def test_where_the_connection_breaks_the_rows_are_copied_from_where_they_are_sto
     assert publisher.rows() == wide(ROWS)
 
 
+def test_a_preload_is_ended_although_its_connection_broke_unnoticed(counted: Counted) -> None:
+    preload = counted.started()
+    end_transactions(counted.publisher)
+    preload.close()
+    preload.close()
+    assert "user_page_views" not in counted.tables()
+
+
 def end_transactions(publisher: Publisher) -> None:
     """End all transactions that have made the table, from another connection."""
     with publisher.engine.connect() as connection:
