@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
-from typing import Any, NamedTuple
+from tempfile import TemporaryFile
+from typing import IO, Any, NamedTuple
 
 import duckdb
 import numpy as np
@@ -26,6 +27,7 @@ _TRAILER = b"\xff\xff"
 _EPOCH = 946_684_800_000_000  # microseconds from 1970 to 2000, where PostgreSQL's time begins
 _CHUNK_ROWS = 2**19
 _USERS_AT_ONCE, _EMAIL_BYTES = 20_000, 16 * 2**20
+_URL_BYTES = 16 * 2**20
 _BLOCK_BYTES = 4 * 2**20
 _FIXED_BYTES = 2 + 5 * 4 + 3 * 8
 
@@ -68,12 +70,11 @@ def encoded(chunks: Iterable[Rows], urls: Path, latest: Path) -> Iterator[bytes]
         urls, latest: As in `ViewFiles`.
     """
     yield _HEADER
-    with duckdb.connect(":memory:", config=LIMITS) as connection:
-        _, texts = _texts(
-            connection,
-            "SELECT number AS place, url AS text FROM read_parquet($path)",
-            {"path": str(urls)},
-        )
+    with (
+        duckdb.connect(":memory:", config=LIMITS) as connection,
+        TemporaryFile(dir=urls.parent) as kept,
+    ):
+        texts = _url_texts(connection, urls, kept)
         emails = _Emails(connection, latest)
         for rows in chunks:
             yield from _encoded(emails, rows, texts)
@@ -168,6 +169,31 @@ def _encoded(emails_of: _Emails, rows: Rows, urls: _Texts) -> Iterator[bytes]:
         )
         yield block[:size].tobytes()
         start, written = end, int(ends[end - 1])
+
+
+def _url_texts(connection: duckdb.DuckDBPyConnection, urls: Path, kept: IO[bytes]) -> _Texts:
+    """All URLs by number, in a file that is mapped into memory: they may be more than fit."""
+    found = connection.execute(
+        "SELECT number, strlen(url) AS bytes FROM read_parquet($path)", {"path": str(urls)}
+    ).fetchnumpy()
+    starts = np.zeros(found["number"].size + 1, np.int64)
+    starts[found["number"]] = found["bytes"]
+    np.cumsum(starts, out=starts)
+    first = 0
+    while first < starts.size - 1:
+        last = int(np.searchsorted(starts, starts[first] + _URL_BYTES, "right")) - 1
+        last = max(last, first + 1)
+        row = connection.execute(
+            "SELECT string_agg(url, '' ORDER BY number) FROM read_parquet($path)"
+            " WHERE number > $first AND number <= $last",
+            {"path": str(urls), "first": first, "last": last},
+        ).fetchone()
+        assert row is not None
+        kept.write(row[0].encode())
+        first = last
+    kept.flush()
+    content = np.memmap(kept, np.uint8, "r") if starts[-1] else np.empty(0, np.uint8)
+    return _Texts(np.asarray(content), starts)
 
 
 def _texts(
