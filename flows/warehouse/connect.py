@@ -1,10 +1,15 @@
 """Connections to an environment's database, and its refusals as sentences."""
 
+import os
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import cast
 
 import psycopg2
+from psycopg2.extensions import connection as Connection
 from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -58,6 +63,19 @@ def connected(url: str) -> Iterator[Engine]:
                 raise WarehouseError(_sentence(where, error)) from None
     finally:
         engine.dispose()
+
+
+def cut(driver: DBAPIConnection) -> None:
+    """End a connection, and whatever waits for it, at once, although its server does not answer.
+
+    To ask the server to cancel a statement takes another connection, which it may refuse or leave
+    waiting. Without one it finds out itself, within two seconds (`set_up`).
+    """
+    with (
+        suppress(psycopg2.Error, OSError),
+        socket.socket(fileno=os.dup(cast(Connection, driver).fileno())) as shared,
+    ):
+        shared.shutdown(socket.SHUT_RDWR)
 
 
 def sqlstate(error: BaseException | None) -> str:

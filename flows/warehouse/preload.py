@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from queue import Full, Queue
 from threading import Event
@@ -21,6 +22,7 @@ from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError
 
 from flows.stopping import interrupted_by_stop
+from flows.warehouse.connect import cut
 from flows.warehouse.copy import copy_stream, cursor_of, identifier_of
 from flows.warehouse.ledger import try_lock_environment
 from flows.warehouse.replace import create_without_key
@@ -114,7 +116,7 @@ class Preload:
 
     def _interrupt(self) -> None:
         self._leave()
-        self._driver.cancel()
+        cut(self._driver)
 
     def _leave(self) -> None:
         self._left.set()
@@ -142,7 +144,7 @@ class Preload:
         self.add(None)
         try:
             self.wait()
-            with interrupted_by_stop(self._driver.cancel):
+            with interrupted_by_stop(partial(cut, self._driver)):
                 done = work(self)
                 self.connection.commit()
         except (DBAPIError, psycopg2.Error):

