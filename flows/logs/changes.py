@@ -1,8 +1,9 @@
 """Changes: what added log objects change in the table, at a cost that the history does not grow.
 
 A page view that an added object holds is new unless a known object holds it too, and that can only
-be one whose span of time meets the added object's. So of the history just these extracts are read,
-and of each user the latest update, which every run keeps for the next.
+be one in whose span of time it lies. So of the history just those extracts are read into whose
+spans events of added objects fall, looked at day by day: a line that comes late leads to those of
+its own time. And of each user the latest update is read, which every run keeps for the next.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ import duckdb
 from flows.logs.duck import duck, rows, sql, write
 from flows.logs.duck_settings import DuckSettings
 from flows.logs.extracts import Found, Unit
-from flows.logs.spans import meets, merged
+from flows.logs.spans import Span, meets, merged
 from flows.logs.urls import load_places
 
 
@@ -52,19 +53,49 @@ class Changes:
     user_updates: int
 
 
-def parts_to_read(added: Iterable[Found], known: Iterable[Found]) -> list[Part]:
+def added_parts(added: Iterable[Found]) -> list[Part]:
+    """The extracts of added objects, all of the same kind of log."""
+    return _parts((one, True) for one in added)
+
+
+def find_days(
+    parts: Sequence[Part], paths: Mapping[str, Path], settings: DuckSettings
+) -> list[Span]:
+    """For each day on which added objects have events, the first and the last instant.
+
+    Args:
+        parts: Their extracts.
+        paths: Where the extracts' files are, by name.
+        settings: DuckDB's limits.
+    """
+    if not parts:
+        return []
+    with duck(settings) as connection:
+        _load_wanted(connection, parts)
+        events = [str(paths[part.unit.events.name]) for part in parts]
+        return connection.execute(sql("days"), {"events": events}).fetchall()
+
+
+def parts_to_read(
+    added: Iterable[Found], known: Iterable[Found], days: Iterable[Span]
+) -> list[Part]:
     """The extracts of added objects, and those of known ones that may hold the same records.
 
     Args:
         added: Where the records of the added objects are.
         known: Where those of the known ones are, all of the same kind of log.
+        days: When the added objects' events were (`find_days`).
     """
+    spans = merged(days)
+    met = (one for one in known if one.span is not None and meets(one.span, spans))
+    return _parts([*((one, True) for one in added), *((one, False) for one in met)])
+
+
+def _parts(wanted: Iterable[tuple[Found, bool]]) -> list[Part]:
     roles: dict[str, tuple[Unit, dict[int, bool]]] = {}
-    wanted = [(one, True) for one in added if one.span is not None]
-    spans = merged(one.span for one, _ in wanted if one.span is not None)
-    wanted += [(one, False) for one in known if one.span is not None and meets(one.span, spans)]
     for one, is_added in wanted:
-        roles.setdefault(one.unit.manifest, (one.unit, {}))[1][one.number] = is_added
+        if one.span is not None:
+            roles.setdefault(one.unit.manifest, (one.unit, {}))[1][one.number] = is_added
     return [Part(unit, numbers) for _, (unit, numbers) in sorted(roles.items())]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from blocks.environment import Environment
 from flows.errors import ListAgain
 from flows.logs.account import check_rejected
-from flows.logs.changes import find_changes, parts_to_read
+from flows.logs.changes import Part, added_parts, find_changes, find_days, parts_to_read
 from flows.logs.counts import Counts
 from flows.logs.duck import duck
 from flows.logs.events_file import Events
@@ -142,22 +142,24 @@ def _additions(
         return {**stored, "base": base.listing}
     before: Summary = base.stages["summarise"]
     added = {item: one for item, one in objects.items() if item not in known}
-    parts = {
-        kind: parts_to_read(
-            _of_kind(added, kind).values(),
-            [one for item, one in _of_kind(objects, kind).items() if item in known],
-        )
-        for kind in KINDS
-    }
-    units = [part.unit for some in parts.values() for part in some]
     with scratch_folder() as scratch:
         try:
             latest = fetch_file(storage, before, "latest", scratch)
         except ListAgain as reason:
             raise _LatestLost(str(reason)) from None
         assert latest is not None
-        paths = _fetch_files(storage, units, scratch)
-        made = find_changes(parts, paths, latest, scratch, duck_settings(block, scratch))
+        settings = duck_settings(block, scratch)
+        parts: dict[str, list[Part]] = {}
+        paths: dict[str, Path] = {}
+        for kind in KINDS:
+            new = list(_of_kind(added, kind).values())
+            old = [one for item, one in _of_kind(objects, kind).items() if item in known]
+            of_new = added_parts(new)
+            paths |= _fetch_files(storage, [part.unit for part in of_new], scratch)
+            parts[kind] = parts_to_read(new, old, find_days(of_new, paths, settings))
+            others = [part.unit for part in parts[kind] if part.unit.events.name not in paths]
+            paths |= _fetch_files(storage, others, scratch)
+        made = find_changes(parts, paths, latest, scratch, settings)
         distinct = {
             "page_views": before["page_views"]["counted"] + made.page_views,
             "user_updates": before["user_updates"]["counted"] + made.user_updates,

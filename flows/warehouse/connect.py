@@ -89,14 +89,15 @@ def is_transient(error: BaseException) -> bool:
 
     So it is when the connection broke or the server was not there (class 08, 57P01 to 57P03, and
     what libpq says without a code), when all connections were taken (53300), and when another
-    transaction came first (40001, 40P01).
+    transaction came first (40001, 40P01; 42P06 and 42P07, where it made what did not exist yet in
+    the snapshot of this one).
     """
     original = error.orig if isinstance(error, DBAPIError) else error
-    if not isinstance(original, psycopg2.OperationalError | psycopg2.InterfaceError):
-        return False
     code, words = sqlstate(original), str(original)
     if code:
         return code.startswith("08") or code in _TRANSIENT
+    if not isinstance(original, psycopg2.OperationalError | psycopg2.InterfaceError):
+        return False
     if "the database system is" in words or "too many" in words:
         return True
     if "SSL SYSCALL" in words or "closed" in words:
@@ -104,7 +105,7 @@ def is_transient(error: BaseException) -> bool:
     return "FATAL:" not in words and not any(part in words for part, _ in _REMEDIES)
 
 
-_TRANSIENT = {"40001", "40P01", "53300", "57P01", "57P02", "57P03"}
+_TRANSIENT = {"40001", "40P01", "42P06", "42P07", "53300", "57P01", "57P02", "57P03"}
 
 
 def _sentence(where: str, error: BaseException | None) -> str:

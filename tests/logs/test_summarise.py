@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from flows.logs import bounds, emails, parting, partitions, summarise, urls
-from flows.logs.changes import find_changes, parts_to_read
+from flows.logs.changes import Part, added_parts, find_changes, find_days, parts_to_read
 from flows.logs.duck import duck
 from flows.logs.duck_settings import DuckSettings
 from flows.logs.events_file import Events
@@ -69,6 +69,12 @@ class Store:
             if stored is not None and path is not None:
                 self.paths[stored.name] = path
         return unit
+
+    def to_read(self, added: Unit, known: list[Unit]) -> list[Part]:
+        """The extracts to read where a unit of one object is added to others."""
+        new = [Found(added, 0)]
+        days = find_days(added_parts(new), self.paths, DuckSettings())
+        return parts_to_read(new, [Found(unit, 0) for unit in known], days)
 
     def events(self, unit: Unit, unwanted: tuple[int, ...] = ()) -> Events:
         urls = None if unit.urls is None else self.paths[unit.urls.name]
@@ -198,7 +204,7 @@ def test_urls_too_many_for_memory_lie_in_a_file_of_their_own_and_count_the_same(
     scratch.mkdir()
     changes = find_changes(
         {
-            "page_views": parts_to_read([Found(large, 0)], [Found(small, 0)]),
+            "page_views": store.to_read(large, [small]),
             "user_updates": [],
         },
         store.paths,
@@ -233,8 +239,8 @@ def test_what_added_objects_change_is_what_the_whole_has_more(tmp_path: Path, se
     scratch.mkdir()
     changes = find_changes(
         {
-            "page_views": parts_to_read([Found(added, 0)], [Found(unit, 0) for unit in units]),
-            "user_updates": parts_to_read([Found(new_mails, 0)], [Found(old_mails, 0)]),
+            "page_views": store.to_read(added, units),
+            "user_updates": store.to_read(new_mails, [old_mails]),
         },
         store.paths,
         base.latest,
@@ -268,8 +274,24 @@ def test_extracts_whose_time_does_not_meet_that_of_added_objects_are_not_read(
     rng, store = random.Random(1), Store(tmp_path)
     units = [store.extracted("page_views", [body_of(records_of(rng, 5 * n, 20))]) for n in range(4)]
     added = store.extracted("page_views", [body_of(records_of(rng, 10, 20))])
-    parts = parts_to_read([Found(added, 0)], [Found(unit, 0) for unit in units])
+    parts = store.to_read(added, units)
     assert {part.unit.manifest for part in parts} == {added.manifest, units[2].manifest}
+
+
+def test_of_lines_that_come_late_just_the_extracts_of_their_own_time_are_read(
+    tmp_path: Path,
+) -> None:
+    rng, store = random.Random(1), Store(tmp_path)
+    days = [
+        [(user, url, at + timedelta(days=n)) for user, url, at in records_of(rng, 0, 20)]
+        for n in range(9)
+    ]
+    units = [store.extracted("page_views", [body_of(records)]) for records in days[:8]]
+    # Of the days between, nothing; of the third day a line that is there already.
+    late = [days[2][0], days[5][1]]
+    added = store.extracted("page_views", [body_of(days[8] + late)])
+    read = {part.unit.manifest for part in store.to_read(added, units)}
+    assert read == {added.manifest, units[2].manifest, units[5].manifest}
 
 
 def test_spans_of_time_that_meet_are_told_from_those_that_do_not() -> None:
