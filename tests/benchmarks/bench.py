@@ -80,6 +80,11 @@ class Bench:
         [(stages,)] = self.site.sql(query)
         return 3 + int(stages["list_logs"]["parts"])
 
+    def check_by_script(self) -> None:
+        """Run the script over all logs, and raise unless the service's table is its."""
+        self.baseline()
+        self.check()
+
     def check(self, theirs: str = "public.user_page_views") -> None:
         """Raise unless the service's table is the script's (or another), row for row."""
         ours = f"{SCHEMA}.user_page_views"
@@ -91,14 +96,13 @@ class Bench:
             if missing != [(0,)]:
                 raise AssertionError(f"{missing[0][0]:,} rows of {one} are not in {other}")
 
+    def settled(self, run: Callable[[], Timed]) -> Timed:
+        """Run on disks that are at rest: else it would wait for what others have left to write."""
+        self.site.sql("CHECKPOINT")
+        os.sync()
+        return run()
+
     def in_turn(self, *runs: Callable[[], Timed]) -> list[Timed]:
         """Run each as often as there are rounds, in turn, each on disks that are at rest."""
-
-        def settled(run: Callable[[], Timed]) -> Timed:
-            # Else one would wait for what the other has left to be written.
-            self.site.sql("CHECKPOINT")
-            os.sync()
-            return run()
-
-        found = [[settled(run) for run in runs] for _ in range(self.rounds)]
+        found = [[self.settled(run) for run in runs] for _ in range(self.rounds)]
         return [together(*some) for some in zip(*found, strict=True)]

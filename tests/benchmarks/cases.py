@@ -51,11 +51,13 @@ def next_day(bench: Bench) -> list[Figure]:
     bench.fill(days)
     bench.site.forget()
     bench.run()
-    services, written, differing = [], 0, 0
+    services, scripts, written, differing = [], [], 0, 0
     for new in range(days, days + bench.rounds):
         bench.fill(1, first=new)
         keep_before(bench.site)
-        services.append(bench.run())
+        services.append(bench.settled(bench.run))
+        scripts.append(bench.settled(bench.baseline))
+        bench.check()
         written += bench.last_summary()["rows_written"]
         differing += bench.site.sql(
             f"SELECT count(*) FROM {SCHEMA}.before AS old"
@@ -63,9 +65,7 @@ def next_day(bench: Bench) -> list[Figure]:
             " WHERE (old.email, old.count, old.last_viewed)"
             " IS DISTINCT FROM (new.email, new.count, new.last_viewed)"
         )[0][0]
-    script = together(*(bench.baseline() for _ in range(bench.rounds)))
-    bench.check()
-    service = together(*services)
+    service, script = together(*services), together(*scripts)
     update, rows = bare_update(bench.site)
     return [
         Figure(
@@ -93,6 +93,7 @@ def again(bench: Bench) -> list[Figure]:
     nothing, service = bench.in_turn(
         lambda: timed(empty, bench.site.variables), lambda: bench.run("again")
     )
+    bench.check_by_script()
     return [
         Figure(
             "the published id again",

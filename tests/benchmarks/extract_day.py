@@ -1,6 +1,7 @@
 """A day's page views into Parquet, with all validation or with none, on one thread.
 
-`python -m tests.benchmarks.extract_day strict|typed FOLDER` prints the seconds.
+`python -m tests.benchmarks.extract_day strict|typed FOLDER` prints the rows of the last file, and
+the seconds.
 """
 
 from __future__ import annotations
@@ -54,7 +55,11 @@ def main(how: str, folder: Path) -> None:
         start = time.perf_counter()
         for file in files:
             extract(file)
-        print(time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        [events] = Path(scratch).glob("*.parquet")
+        rows = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(events)]).fetchone()
+        assert rows is not None
+        print(*rows, seconds)
 
 
 if __name__ == "__main__":

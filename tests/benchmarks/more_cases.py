@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from tests.benchmarks.bench import Bench, Figure
 from tests.benchmarks.floors import bare_gets, bare_update, keep_before
+from tests.benchmarks.publish_again import AGAIN
 from tests.benchmarks.repeated import repeated_days
 from tests.benchmarks.site import LOGS, SCHEMA
 from tests.benchmarks.timed import ROOT, Timed, timed, together
@@ -30,7 +31,8 @@ def _daily(bench: Bench, days: int) -> tuple[Timed, Timed, int]:
     for new in range(days, days + bench.rounds):
         bench.fill(1, first=new)
         keep_before(bench.site)
-        runs.append(bench.run())
+        runs.append(bench.settled(bench.run))
+    bench.check_by_script()
     return together(*runs), *bare_update(bench.site)
 
 
@@ -54,6 +56,14 @@ def memory(bench: Bench) -> list[Figure]:
     """The peak memory of a cold run, and of one over the same days repeated under other dates."""
     bench.fill(bench.size.days)
     once = bench.first()
+    bench.check_by_script()
+    later = (bench.size.times - 1) * bench.size.days
+    bench.site.sql(
+        "DROP TABLE IF EXISTS public.repeated; CREATE TABLE public.repeated AS"
+        f" SELECT user_id, email, url, count * {bench.size.times} AS count,"
+        f" last_viewed + {later} * interval '24 hours' AS last_viewed"
+        f" FROM {SCHEMA}.user_page_views"
+    )
     folders = [bench.day(number) for number in range(bench.size.days)]
     with (
         TemporaryDirectory() as folder,
@@ -62,6 +72,7 @@ def memory(bench: Bench) -> list[Figure]:
         bench.site.register(Path(folder), endpoint)
         try:
             often = bench.first()
+            bench.check("public.repeated")
         finally:
             bench.site.register(Path(folder))
     return [
@@ -78,6 +89,7 @@ def publishing(bench: Bench) -> list[Figure]:
     """The first load, against a bare COPY of the same rows as CSV with the key added after it."""
     bench.fill(bench.size.days)
     bench.first()
+    bench.check_by_script()
     csv, site = io.BytesIO(), bench.site
     site.copy_out(
         f"SELECT user_id, email, url, count, last_viewed FROM {SCHEMA}.user_page_views", csv
@@ -94,6 +106,7 @@ def publishing(bench: Bench) -> list[Figure]:
         return Timed([float(done.stdout.split()[-1])], 0)
 
     one, other = bench.in_turn(bare, ours)
+    bench.check(f"{AGAIN}.user_page_views")
     return [
         Figure(
             "rows into the table at the first load",
@@ -121,9 +134,11 @@ def small_objects(bench: Bench) -> list[Figure]:
             bench.site.s3.put_object(Bucket=LOGS, Key=f"PageViews/{part:05}.json", Body=body)
 
     put(10)
-    few = together(*(bench.first() for _ in range(bench.rounds)))
+    [few] = bench.in_turn(bench.first)
+    bench.check_by_script()
     put(objects)
     gets, many = bench.in_turn(lambda: bare_gets(bench.site), bench.first)
+    bench.check()
     return [
         Figure(
             f"{objects:,} objects of {lines} lines",
@@ -136,7 +151,7 @@ def small_objects(bench: Bench) -> list[Figure]:
 
 def strictness(bench: Bench) -> list[Figure]:
     """The extract of a day, against one by DuckDB's typed JSON reader that validates nothing."""
-    folder = str(bench.day(0))
+    folder, found = str(bench.day(0)), set[str]()
 
     def one(how: str) -> Callable[[], Timed]:
         command = [sys.executable, "-m", "tests.benchmarks.extract_day", how, folder]
@@ -150,11 +165,15 @@ def strictness(bench: Bench) -> list[Figure]:
                 capture_output=True,
                 text=True,
             )
-            return Timed([float(done.stdout.split()[-1])], 0)
+            rows, seconds = done.stdout.split()[-2:]
+            found.add(rows)
+            return Timed([float(seconds)], 0)
 
         return run
 
     strict, typed = bench.in_turn(one("strict"), one("typed"))
+    if len(found) != 1:
+        raise AssertionError(f"extracts of other rows: {found}")
     return [
         Figure(
             "the extract of a day, with all validation",
