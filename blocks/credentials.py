@@ -3,9 +3,9 @@
 from typing import Any
 
 import boto3
-from prefect_aws import AwsCredentials
 from pydantic import Field, SecretStr
 
+from blocks.aws import AwsCredentials
 from blocks.described import Described
 
 

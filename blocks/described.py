@@ -1,10 +1,33 @@
 """Block types whose schemas are made when they are needed, and once."""
 
 from abc import ABC
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any, ClassVar
 
 from prefect.blocks.core import Block
+
+_KEY = "__dispatch_key__"
+
+
+def _slug(block_type: type[Block]) -> str:
+    return block_type.get_block_type_slug()
+
+
+@contextmanager
+def defined_by_slug() -> Iterator[None]:
+    """While modules of others are loaded: their block types are registered under their slugs.
+
+    So they are anyway, but for each of them Prefect makes the whole schema, of which it reads the
+    slug: a twentieth of the time that a flow takes to be imported.
+    """
+    made = vars(Block)[_KEY]
+    setattr(Block, _KEY, classmethod(_slug))
+    try:
+        yield
+    finally:
+        setattr(Block, _KEY, made)
 
 
 class Described(Block, ABC):
@@ -19,8 +42,8 @@ class Described(Block, ABC):
 
     @classmethod
     def __dispatch_key__(cls) -> str | None:
-        """As Prefect's, which makes the whole schema for it, of which it reads the type's slug."""
-        return cls.get_block_type_slug()
+        """As Prefect's, which makes the whole schema for it."""
+        return _slug(cls)
 
     @classmethod
     def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 from prefect.filesystems import LocalFileSystem
-from prefect_aws import AwsCredentials, S3Bucket
 from pydantic import Field
 
+from blocks.aws import AwsCredentials, S3Bucket
 from blocks.credentials import AwsSessionCredentials
 from blocks.database import Database
 from blocks.described import Described

@@ -11,9 +11,9 @@ from functools import cache
 from pathlib import Path
 
 from prefect.filesystems import LocalFileSystem
-from prefect_aws.client_parameters import AwsClientParameters
 from pydantic import SecretStr
 
+from blocks.aws import AwsClientParameters
 from blocks.credentials import AwsSessionCredentials
 from blocks.database import Database
 from blocks.environment import Environment, LogsBucket, s3_client

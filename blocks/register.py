@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from prefect_aws.client_parameters import AwsClientParameters
 from pydantic import ValidationError
 
+from blocks.aws import AwsClientParameters
 from blocks.credentials import AwsSessionCredentials
 from blocks.database import Database
 from blocks.environment import Environment, LogsBucket, ResultsBucket

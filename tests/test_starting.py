@@ -58,6 +58,23 @@ def test_prefect_finds_a_block_type_by_the_key_that_it_would_give(
     assert get_dispatch_key(block_type) == block_schema_to_key(block_type._to_block_schema())
 
 
+def test_block_types_of_others_have_the_keys_that_prefect_would_give_and_none_is_missing() -> None:
+    code = (
+        "import {}\n"
+        "from prefect.blocks.core import Block, block_schema_to_key\n"
+        "from prefect.utilities.dispatch import get_registry_for_type\n"
+        "types = get_registry_for_type(Block)\n"
+        "theirs = {{key: one for key, one in types.items() if one.__module__[:7] == 'prefect'}}\n"
+        "assert theirs == {{block_schema_to_key(one._to_block_schema()): one\n"
+        "    for one in theirs.values()}}\n"
+        "assert vars(Block)['__dispatch_key__'].__func__.__module__ == 'prefect.blocks.core'\n"
+        "print(*sorted(theirs))"
+    )
+    ours, alone = (printed(code.format(name)) for name in ("blocks.environment", "prefect_aws"))
+    assert "lambda-function" in ours
+    assert set(ours) >= set(alone)
+
+
 def test_plain_parameters_are_told_to_prefect_as_they_are() -> None:
     parameters = {"id": 123, "environment": "local", "refresh": True, "none": None}
     assert user_page_views.serialize_parameters(parameters) == parameters

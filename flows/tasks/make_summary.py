@@ -1,6 +1,6 @@
 """Making summaries: what is published of a run's logs, as additions where that can be."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from blocks.environment import Environment
@@ -9,6 +9,7 @@ from flows.logs.account import check_rejected
 from flows.logs.changes import Part, added_parts, find_changes, find_days, parts_to_read
 from flows.logs.counts import Counts
 from flows.logs.duck import duck
+from flows.logs.duck_settings import DuckSettings
 from flows.logs.events_file import Events
 from flows.logs.extracts import Found, Scope, Unit, chosen_of, index
 from flows.logs.objects import KINDS, LogObject
@@ -154,11 +155,8 @@ def _additions(
         for kind in KINDS:
             new = list(_of_kind(added, kind).values())
             old = [one for item, one in _of_kind(objects, kind).items() if item in known]
-            of_new = added_parts(new)
-            paths |= _fetch_files(storage, [part.unit for part in of_new], scratch)
-            parts[kind] = parts_to_read(new, old, find_days(of_new, paths, settings))
-            others = [part.unit for part in parts[kind] if part.unit.events.name not in paths]
-            paths |= _fetch_files(storage, others, scratch)
+            parts[kind], files = _fetch_parts(storage, new, old, scratch, settings)
+            paths |= files
         made = find_changes(parts, paths, latest, scratch, settings)
         distinct = {
             "page_views": before["page_views"]["counted"] + made.page_views,
@@ -176,6 +174,21 @@ def _additions(
             },
             {"scope": scope.folder, "base": base.listing, **_accounts(objects, distinct)},
         )
+
+
+def _fetch_parts(
+    storage: ResultsStorage,
+    added: Sequence[Found],
+    known: Sequence[Found],
+    scratch: Path,
+    settings: DuckSettings,
+) -> tuple[list[Part], dict[str, Path]]:
+    """What must be read of one kind of log, and the files, each one's place by its name."""
+    new = added_parts(added)
+    paths = _fetch_files(storage, [part.unit for part in new], scratch)
+    parts = parts_to_read(added, known, find_days(new, paths, settings))
+    others = [part.unit for part in parts if part.unit.events.name not in paths]
+    return parts, paths | _fetch_files(storage, others, scratch)
 
 
 def _of_kind(objects: Objects, kind: str) -> Objects:

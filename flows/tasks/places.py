@@ -6,8 +6,8 @@ from pathlib import Path
 
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_logger, get_run_logger
-from prefect_aws import S3Bucket
 
+from blocks.aws import S3Bucket
 from blocks.environment import Environment, prefix_of, s3_client
 from flows.logs.duck_settings import DuckSettings
 from flows.storage.bucket_results import BucketResults
