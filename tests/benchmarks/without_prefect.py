@@ -69,6 +69,8 @@ class Task(Generic[P, R]):
 class Block(BaseModel):
     """A block that nobody saves."""
 
+    __dispatch_key__ = None
+
 
 class AwsCredentials(Block):
     """What the blocks of ours take of prefect-aws."""
@@ -171,6 +173,7 @@ def stand_in() -> None:
     _put("prefect.blocks.core", Block=Block)
     _put("prefect.client")
     _put("prefect.client.orchestration", get_client=None)
+    _put("prefect_aws.client_parameters", AwsClientParameters=SimpleNamespace)
     _put("prefect_aws", AwsCredentials=AwsCredentials, S3Bucket=S3Bucket)
 
 
