@@ -65,7 +65,7 @@ class Bench:
     def first(self) -> Timed:
         """Run the service on an empty results storage and database."""
         self.site.forget()
-        return self.run()
+        return self.settled(self.run)
 
     def last_summary(self) -> dict[str, Any]:
         """What the last published run returned."""

@@ -196,19 +196,12 @@ def orchestration(bench: Bench) -> list[Figure]:
     plain = [sys.executable, "-m", "tests.benchmarks.without_prefect"]
 
     def without() -> Timed:
-        return timed([*plain, site.endpoint, site.database_url], site.variables)
-
-    def forget() -> Timed:
         site.forget()
         site.sql(f"DROP SCHEMA IF EXISTS {WITHOUT} CASCADE")
-        return Timed([0], 0)
+        command = [*plain, site.endpoint, site.database_url]
+        return bench.settled(lambda: timed(command, site.variables))
 
-    _, bare, empty, cold = bench.in_turn(
-        forget,
-        without,
-        lambda: timed(nothing, site.variables),
-        bench.first,
-    )
+    bare, empty, cold = bench.in_turn(without, lambda: timed(nothing, site.variables), bench.first)
     bench.check(f"{WITHOUT}.user_page_views")
     share = 1 - bare.median / cold.median
     return [
