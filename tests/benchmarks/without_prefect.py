@@ -69,8 +69,6 @@ class Task(Generic[P, R]):
 class Block(BaseModel):
     """A block that nobody saves."""
 
-    __dispatch_key__ = None
-
 
 class AwsCredentials(Block):
     """What the blocks of ours take of prefect-aws."""
