@@ -13,7 +13,7 @@ from tests.benchmarks.bench import Bench, Figure
 from tests.benchmarks.floors import bare_gets, bare_update, keep_before
 from tests.benchmarks.publish_again import AGAIN
 from tests.benchmarks.repeated import repeated_days
-from tests.benchmarks.site import LOGS, SCHEMA
+from tests.benchmarks.site import LOGS, RESULTS, SCHEMA
 from tests.benchmarks.timed import ROOT, Timed, timed, together
 from tests.benchmarks.without_prefect import SCHEMA as WITHOUT
 
@@ -198,7 +198,7 @@ def orchestration(bench: Bench) -> list[Figure]:
     def without() -> Timed:
         site.forget()
         site.sql(f"DROP SCHEMA IF EXISTS {WITHOUT} CASCADE")
-        command = [*plain, site.endpoint, site.database_url]
+        command = [*plain, site.endpoint, LOGS, RESULTS, site.database_url]
         return bench.settled(lambda: timed(command, site.variables))
 
     bare, empty, cold = bench.in_turn(without, lambda: timed(nothing, site.variables), bench.first)

@@ -1,6 +1,7 @@
-"""A cold run without Prefect: `python -m tests.benchmarks.without_prefect ENDPOINT DATABASE_URL`.
+"""A cold run without Prefect.
 
-The flow as it is, its blocks, tasks, threads and stored records too, where Prefect's names stand
+`python -m tests.benchmarks.without_prefect ENDPOINT LOGS_BUCKET RESULTS_BUCKET DATABASE_URL` runs
+the flow as it is, its blocks, tasks, threads and stored records too, where Prefect's names stand
 for the least that lets it run: nothing of Prefect is imported, and no server is told of anything.
 What a run with Prefect takes longer is Prefect's share.
 """
@@ -28,7 +29,7 @@ with nothing_collected():
 P = ParamSpec("P")
 R = TypeVar("R")
 
-LOGS, RESULTS, SCHEMA = "logs", "results", "without_prefect"
+SCHEMA = "without_prefect"
 
 _pool = ThreadPoolExecutor(2)
 _store: ContextVar[Any] = ContextVar("store")
@@ -175,7 +176,7 @@ def stand_in() -> None:
     _put("prefect_aws", AwsCredentials=AwsCredentials, S3Bucket=S3Bucket)
 
 
-def main(endpoint: str, database_url: str) -> None:
+def main(endpoint: str, logs: str, results: str, database_url: str) -> None:
     """Publish the logs of the benchmarks' endpoint into a schema of its own."""
     stand_in()
     from blocks.credentials import AwsSessionCredentials
@@ -196,8 +197,8 @@ def main(endpoint: str, database_url: str) -> None:
         }
     )
     environment = Environment(
-        logs=LogsBucket(bucket_name=LOGS, credentials=credentials),
-        results=ResultsBucket(bucket_name=RESULTS, credentials=credentials),
+        logs=LogsBucket(bucket_name=logs, credentials=credentials),
+        results=ResultsBucket(bucket_name=results, credentials=credentials),
         database=Database(url=SecretStr(database_url), schema_name=SCHEMA),
     )
     vars(environments).update(load_environment=lambda _: environment)
