@@ -75,6 +75,22 @@ def test_block_types_of_others_have_the_keys_that_prefect_would_give_and_none_is
     assert set(ours) >= set(alone)
 
 
+def test_what_watches_the_tasks_of_the_ecs_worker_is_loaded_when_the_worker_calls_it() -> None:
+    code = (
+        "import sys\n"
+        "import flows.user_page_views\n"
+        "from prefect.utilities.dispatch import lookup_type\n"
+        "from prefect.workers.base import BaseWorker\n"
+        "worker = sys.modules[lookup_type(BaseWorker, 'ecs').__module__]\n"
+        "print('aiobotocore' in sys.modules, 'prefect_aws.observers.ecs' in sys.modules)\n"
+        "import prefect_aws.observers.ecs as observers\n"
+        "print(worker.start_observer is observers.start_observer)\n"
+        "observers.start_observer = lambda *given, **named: (given, named)\n"
+        "print(worker.start_observer(1, two=2) == ((1,), {'two': 2}))"
+    )
+    assert printed(code) == ["False", "False", "False", "True"]
+
+
 def test_plain_parameters_are_told_to_prefect_as_they_are() -> None:
     parameters = {"id": 123, "environment": "local", "refresh": True, "none": None}
     assert user_page_views.serialize_parameters(parameters) == parameters

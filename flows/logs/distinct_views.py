@@ -5,10 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.compiled import Items, compiled, inlined, pointer
 from flows.logs.hashing import mixed
 from flows.logs.scan_bytes import hash_of_bytes, same_bytes
 from flows.logs.verdicts import COUNTED, DUPLICATE, FULL
+from flows.machine_code.functions import Items, compiled, inlined
+from flows.machine_code.primitives import pointer
 
 MOST_VIEWS = 2**20
 MOST_URLS = 2**17

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from flows.compiled import inlined
+from flows.machine_code.functions import inlined
 
 
 @inlined

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.compiled import compiled, pointer
+from flows.machine_code.functions import Rows, compiled
+from flows.machine_code.primitives import pointer
 
 PART_VIEWS = 2**18
 """How many page views a part has, about."""
@@ -35,11 +36,12 @@ def _parted(
     users: NDArray[np.int64],
     places: NDArray[np.int32],
     urls: NDArray[np.int32],
-    apart: NDArray[np.int64],
+    apart: Rows,
     bounds: NDArray[np.int64],
     starts: NDArray[np.int64],
+    nexts: NDArray[np.int64],
     part_of: NDArray[np.int32],
-    found: NDArray[np.int64],
+    found: Rows,
 ) -> int:
     """Order the wanted page views by part; give how many there are.
 
@@ -50,6 +52,7 @@ def _parted(
             `UNWANTED`.
         bounds: The first user of each part but the first, ascending.
         starts: Takes where each part starts, and where the last ends.
+        nexts: Room for as many numbers.
         part_of: Takes the part of each page view; -1 where it does not count.
         found: Takes user, URL and instant of each page view; the URL is made negative (-1 - URL)
             where another object may hold the same page view.
@@ -71,7 +74,8 @@ def _parted(
         starts[low + 1] += 1
     for part in range(1, starts.size):
         starts[part] += starts[part - 1]
-    nexts = starts.copy()
+    for part in range(starts.size):
+        nexts[part] = starts[part]
     for row in range(users.size):
         part = parts[row]
         if part >= 0:
@@ -142,6 +146,7 @@ class Partitions:
             apart,
             self._bounds,
             starts,
+            np.empty_like(starts),
             np.empty(len(found), np.int32),
             found,
         )

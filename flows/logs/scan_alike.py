@@ -5,13 +5,13 @@ stands between them is compared with that line's. A line that differs anywhere e
 here; nor is one that is not surely valid.
 """
 
-from flows.compiled import Items, inlined
 from flows.logs.distinct_views import Views, add_view
 from flows.logs.records import MOST_URL_BYTES
 from flows.logs.scan_bytes import plain_end, same_bytes
 from flows.logs.scan_json import NUMBER, TEXT
 from flows.logs.scan_values import MINUS, NINE, UNKNOWN, ZERO, instant, integer
 from flows.logs.verdicts import OTHER_ENVIRONMENT, UNSURE
+from flows.machine_code.functions import Items, inlined
 
 TS, URL, ENVIRONMENT, USER_ID = range(4)
 """The values; of each, `fields` holds kind, start and end."""

@@ -1,7 +1,7 @@
 """One JSON value, walked by compiled code: strict (RFC 8259), and unsure of what is rare."""
 
-from flows.compiled import Items, inlined
 from flows.logs.scan_values import COLON, DOT, MINUS, NINE, PLUS, UNKNOWN, ZERO, starts
+from flows.machine_code.functions import Items, inlined
 
 ABSENT, TEXT, ESCAPED, NUMBER, NULL, OTHER = 0, 1, 2, 3, 4, 5
 """What a value is: an escaped text holds a backslash; other are true, false, arrays, objects."""

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.compiled import Items, compiled, inlined, pointer
 from flows.logs.distinct_views import Views, add_view, pointers
 from flows.logs.records import MOST_URL_BYTES
 from flows.logs.scan_alike import forget, judge_alike, remember
@@ -35,6 +34,8 @@ from flows.logs.scan_values import (
     starts,
 )
 from flows.logs.verdicts import ANONYMOUS, BLANK, COUNTED, FULL, OTHER_ENVIRONMENT, UNSURE
+from flows.machine_code.functions import Items, Rows, compiled, inlined
+from flows.machine_code.primitives import pointer
 
 FIELDS = 12
 _TS, _URL, _ENVIRONMENT, _USER_ID = map(tuple, (b"ts", b"url", b"environment", b"user_id"))
@@ -138,7 +139,7 @@ def scan_page_views(
     environment: NDArray[np.uint8],
     views: Views,
     tally: NDArray[np.int64],
-    unsure: NDArray[np.int64],
+    unsure: Rows,
     fields: NDArray[np.int64],
     layout: NDArray[np.int64],
 ) -> tuple[int, int, int]:

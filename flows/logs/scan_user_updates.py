@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.compiled import Items, compiled, inlined, pointer
 from flows.logs.scan_values import (
     LF,
     UNKNOWN,
@@ -19,6 +18,8 @@ from flows.logs.scan_values import (
     line_end,
 )
 from flows.logs.verdicts import BLANK, COUNTED, FULL, OTHER_ENVIRONMENT, UNSURE
+from flows.machine_code.functions import Items, Rows, compiled, inlined
+from flows.machine_code.primitives import pointer
 
 MOST_UPDATES = 2**17
 MOST_TEXT = 16 * 2**20
@@ -141,7 +142,7 @@ def scan_user_updates(
     environment: NDArray[np.uint8],
     updates: Updates,
     tally: NDArray[np.int64],
-    unsure: NDArray[np.int64],
+    unsure: Rows,
     fields: NDArray[np.int64],
 ) -> tuple[int, int, int]:
     """Judge lines until their end, or until the updates or the unsure lines are full.

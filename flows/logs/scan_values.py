@@ -4,7 +4,7 @@ Each function is narrower than the contract, never wider: what it does not know 
 the reference reader (records.py). A line ends with a byte that ends every loop here.
 """
 
-from flows.compiled import Items, inlined
+from flows.machine_code.functions import Items, inlined
 
 UNKNOWN = -1
 """In place of an instant or a position: the reference reader is to decide."""

@@ -9,7 +9,7 @@ from importlib import import_module
 from flows.collecting import nothing_collected
 from flows.stopping import check_stop
 
-_MODULES = ("flows.tasks.make_summary", "flows.tasks.publish_summary")
+_MODULES = ("flows.logs.extract", "flows.tasks.make_summary", "flows.tasks.publish_summary")
 _pool: ContextVar[ThreadPoolExecutor | None] = ContextVar("loading", default=None)
 
 
@@ -42,14 +42,7 @@ def load() -> None:
     with nothing_collected():
         for name in _MODULES:
             import_module(name)
-        from flows.logs.rehearsal import rehearse
-        from flows.tasks.scratch import scratch_folder
-        from flows.warehouse.views_stream import ViewFiles, views_stream
-
-    check_stop()
-    with scratch_folder() as scratch:
-        made = rehearse(scratch)
+        from flows.machine_code.functions import all_compiled
+    for function in all_compiled():
         check_stop()
-        with views_stream(ViewFiles(made.table, made.urls, made.latest)) as stream:
-            while stream.read():
-                check_stop()
+        function.load()

@@ -16,7 +16,8 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.compiled import Items, compiled, inlined, pointer
+from flows.machine_code.functions import Items, compiled, inlined
+from flows.machine_code.primitives import pointer
 from flows.warehouse.stream import LIMITS, made_ahead
 
 Rows = dict[str, NDArray[Any]]
@@ -148,7 +149,7 @@ def _encoded(emails_of: _Emails, rows: Rows, urls: _Texts) -> Iterator[bytes]:
     found = places < having.size
     found[found] = having[places[found]] == users[found]
     places[~found] = -1
-    numbers = rows["url"] - 1
+    numbers = rows["url"].astype(np.int64, copy=False) - 1
     sizes = np.diff(urls.starts)[numbers] + _FIXED_BYTES
     sizes[found] += np.diff(emails.starts)[places[found]]
     ends = np.cumsum(sizes)
@@ -230,7 +231,7 @@ def _put_text(out: Items, at: int, content: Items, start: int, end: int) -> int:
 def _encode(
     users: NDArray[np.int64],
     emails: NDArray[np.int64],
-    urls: NDArray[np.int32],
+    urls: NDArray[np.int64],
     counts: NDArray[np.int64],
     lasts: NDArray[np.int64],
     email_bytes: NDArray[np.uint8],

@@ -1,0 +1,1 @@
+"""Functions as machine code: compiled by numba once, kept, and called without it."""
