@@ -21,4 +21,7 @@ def test_all_that_a_run_needs_of_machine_code_is_loaded_ahead_and_without_the_co
         done = subprocess.run(
             [sys.executable, "-c", CODE], check=True, capture_output=True, text=True, timeout=240
         )
-    assert done.stdout.splitlines() == ["", "6 False"]
+    not_loaded, rest = done.stdout.splitlines()
+    count, compiler = rest.split()
+    assert (not_loaded, compiler) == ("", "False")
+    assert int(count) > 5

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from flows.logs.csv_records import CsvRecord, Unfinished, read_record, stays_open
+from flows.logs.scan_quotes import odd_quoted_lines
 from flows.logs.streams import MOST_LINE_BYTES, line_too_long
 
-# What is split into lines at a time, which take more memory than their bytes.
-PIECE_BYTES = 256 * 2**10
+# Lines with an odd number of quotes that are looked for at a time.
+_AT_ONCE = 1_000
 _FEW_LINES = 100
 
 
@@ -107,16 +110,10 @@ def csv_pieces(blocks: Iterator[tuple[bytes, bool]], key: str) -> Iterator[Lines
 
 
 def _odd_quoted_lines(data: bytes) -> Iterator[int]:
-    start = 0
-    for piece in _cut(data):
-        if b'"' not in piece:
-            start += len(piece)
-            continue
-        for line in piece.split(b"\n"):
-            if line.count(b'"') & 1:
-                yield start
-            start += len(line) + 1
-        start -= 1  # the piece's last line end was the last line's
+    content, found, at = np.frombuffer(data, np.uint8), np.empty(_AT_ONCE, np.int64), 0
+    while at < len(data):
+        at, count = odd_quoted_lines(content, at, found)
+        yield from found[:count].tolist()
 
 
 def _rest(data: bytes, line_number: int) -> Iterator[Lines | Odd]:
@@ -125,18 +122,6 @@ def _rest(data: bytes, line_number: int) -> Iterator[Lines | Odd]:
     yield Lines.of(data[:start], line_number)
     if start < len(data):
         yield Odd(line_number + data.count(b"\n"), data[start:])
-
-
-def _cut(data: bytes) -> Iterator[bytes]:
-    """Whole lines of at most `PIECE_BYTES` together, or one that is longer."""
-    at = 0
-    while at < len(data):
-        end = len(data)
-        if end - at > PIECE_BYTES:
-            end = data.rfind(b"\n", at, at + PIECE_BYTES) + 1
-            end = end or data.find(b"\n", at + PIECE_BYTES) + 1 or len(data)
-        yield data[at:end]
-        at = end
 
 
 def _is_utf8(data: bytes) -> bool:

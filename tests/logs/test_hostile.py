@@ -239,7 +239,7 @@ def test_no_byte_of_an_open_record_is_walked_more_than_a_few_times(
     assert walked <= 4 * len(body), walked / len(body)
 
 
-@pytest.mark.parametrize("size", [pieces.PIECE_BYTES + extra for extra in (-200, -80, -1, 0, 1)])
+@pytest.mark.parametrize("size", [256 * 2**10 + extra for extra in (-200, -80, -1, 0, 1)])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r", b""])
 def test_lines_around_the_longest_that_sql_is_given_are_read_alike(size: int, end: bytes) -> None:
     for good, kind, key in (
@@ -252,6 +252,17 @@ def test_lines_around_the_longest_that_sql_is_given_are_read_alike(size: int, en
         other = GOOD if kind == "page_views" else UPDATE
         for body in (line + end, other + b"\n" + line + end, line + end + other + end + line):
             assert differences(kind, {key: body}) == {}
+
+
+@pytest.mark.parametrize("room", [1, 2, 3, 1_000])
+@pytest.mark.parametrize("count", [0, 1, 2, 499, 500, 501])
+def test_records_of_many_lines_are_found_however_many_are_looked_for_at_a_time(
+    room: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "_AT_ONCE", room)
+    many = b"".join(named(b'"a%d\nb"' % n) + b"\n" + UPDATE + b"\n" for n in range(count))
+    for body in (many, many + UPDATE, many + named(b'"'), named(b'"a\nb"') + b"\n" + many[:-1]):
+        assert differences("user_updates", {"UserUpdates/x": body}) == {}
 
 
 def test_ten_thousand_columns_are_read_as_the_model_reads_them() -> None:
