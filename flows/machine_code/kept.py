@@ -42,24 +42,12 @@ def kept_code(function: Callable[..., Any], make: Callable[[], tuple[str, bytes]
     return _loaded(*made)
 
 
-def target_machine() -> llvm.TargetMachine:
-    """This machine, as LLVM is to make code for it."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    target: llvm.TargetMachine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
-        opt=3,
-        reloc="default",
-        codemodel="jitdefault",
-        jit=True,
-    )
-    return target
-
-
 @cache
 def _engine() -> llvm.ExecutionEngine:
-    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
 
 
 def _loaded(symbol: str, code: bytes) -> int:
