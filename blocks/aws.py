@@ -8,7 +8,9 @@ takes to be imported. The worker itself is there.
 from blocks.described import defined_by_slug
 from blocks.later import functions_later
 
-with defined_by_slug(), functions_later("prefect_aws.observers.ecs"):
+_OBSERVER = "prefect_aws.observers.ecs"
+
+with defined_by_slug(), functions_later(_OBSERVER, "start_observer", "stop_observer"):
     from prefect_aws import AwsCredentials, S3Bucket
     from prefect_aws.client_parameters import AwsClientParameters
 

@@ -9,27 +9,38 @@ from typing import Any
 
 
 @contextmanager
-def functions_later(module: str) -> Iterator[None]:
-    """While other modules are loaded: the functions that they import from this one load it.
+def functions_later(module: str, *functions: str) -> Iterator[None]:
+    """While other modules are loaded: what they import from this one does not load it yet.
 
-    That is, each of them does so when it is called for the first time.
+    Args:
+        module: Its name.
+        functions: Its functions that load it when they are called; whoever imports another name
+            from it has it loaded at once.
     """
     if module in sys.modules:
         yield
         return
     stand_in = ModuleType(module)
-    setattr(stand_in, "__getattr__", lambda name: _later(module, name))  # noqa: B010
+
+    def given(name: str) -> Any:
+        if name in functions:
+            return _later(module, name)
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if sys.modules.get(module) is stand_in:
+            del sys.modules[module]
+        return getattr(import_module(module), name)
+
+    setattr(stand_in, "__getattr__", given)  # noqa: B010
     sys.modules[module] = stand_in
     try:
         yield
     finally:
-        del sys.modules[module]
+        if sys.modules.get(module) is stand_in:
+            del sys.modules[module]
 
 
 def _later(module: str, name: str) -> Callable[..., Any]:
-    if name.startswith("__"):
-        raise AttributeError(name)
-
     def call(*arguments: Any, **named: Any) -> Any:
         return getattr(import_module(module), name)(*arguments, **named)
 

@@ -21,25 +21,29 @@ from numpy.typing import NDArray
 
 from flows.machine_code.calls import Shape, shape_of
 from flows.machine_code.compiling import object_code
-from flows.machine_code.functions import Items, Rows, compiled, inlined
+from flows.machine_code.functions import Items, Matrix, compiled, inlined
 from flows.machine_code.primitives import first_bit, pointer, word
 
 ROOT = Path(__file__).parent.parent
 
-TOY = """
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-
-from flows.machine_code.functions import compiled, inlined
+OTHER = """
+from flows.machine_code.functions import inlined
 
 FACTOR = 2
+_OWN = (1, 0)
 
 
 @inlined
 def times(value: int) -> int:
-    return value * FACTOR
+    return value * FACTOR * _OWN[0]
+"""
+
+TOY = """
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.machine_code.functions import compiled
+from other import times
 
 
 @compiled
@@ -51,11 +55,11 @@ def double(numbers: NDArray[np.int64]) -> int:
 """
 
 RUN = """
-import importlib.util, json, sys
+import json, sys
 import numpy as np
-spec = importlib.util.spec_from_file_location("toy", sys.argv[1])
-toy = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(toy)
+sys.path.insert(0, sys.argv[1])
+import toy
+exec(sys.argv[2])
 found = toy.double(np.arange(5))
 print(json.dumps([found, "numba" in sys.modules]))
 """
@@ -67,13 +71,17 @@ class World(NamedTuple):
     source: Path
     cache: Path
 
-    def run(self) -> list[object]:
-        """In a process of its own: what the function gives, and whether numba was loaded."""
+    def run(self, then: str = "") -> list[object]:
+        """In a process of its own: what the function gives, and whether numba was loaded.
+
+        Args:
+            then: What is done after the import.
+        """
         # Python's own files tell sources of one second and one size not apart.
         own = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
         variables = os.environ | own | {"XDG_CACHE_HOME": str(self.cache)}
         done = subprocess.run(
-            [sys.executable, "-c", RUN, str(self.source)],
+            [sys.executable, "-c", RUN, str(self.source.parent), then],
             env=variables,
             check=True,
             capture_output=True,
@@ -88,11 +96,16 @@ class World(NamedTuple):
         return sorted(self.source.parent.parent.rglob("*.o"))
 
 
+def made(folder: Path, cache: Path, other: str = OTHER) -> World:
+    folder.mkdir()
+    (folder / "toy.py").write_text(TOY, encoding="utf-8")
+    (folder / "other.py").write_text(other, encoding="utf-8")
+    return World(folder / "toy.py", cache)
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    (tmp_path / "package").mkdir()
-    (tmp_path / "package" / "toy.py").write_text(TOY, encoding="utf-8")
-    return World(tmp_path / "package" / "toy.py", tmp_path / "cache")
+    return made(tmp_path / "package", tmp_path / "cache")
 
 
 COMPILED, FROM_KEPT = [20, True], [20, False]
@@ -104,14 +117,52 @@ def test_the_next_process_needs_no_compiler(world: World) -> None:
     assert world.run() == FROM_KEPT
 
 
-def test_another_source_is_compiled_anew_and_takes_the_place_of_the_old_one(world: World) -> None:
+@pytest.mark.parametrize(
+    ("file", "old", "new", "gives"),
+    [
+        ("other.py", "FACTOR = 2", "FACTOR = 3", 30),
+        ("other.py", "_OWN = (1, 0)", "_OWN = (7, 0)", 140),
+        ("other.py", "value * FACTOR", "value + FACTOR", 20),
+        ("toy.py", "total = 0", "total = 5", 25),
+        ("toy.py", "numbers: NDArray[np.int64]", "numbers: NDArray[np.int64], more: int = 0", 20),
+    ],
+)
+def test_other_code_is_compiled_anew_and_takes_the_place_of_the_old(
+    world: World, file: str, old: str, new: str, gives: int
+) -> None:
     world.run()
-    [old] = world.kept()
-    # In what is put into the function: its own text is as before.
-    world.source.write_text(TOY.replace("FACTOR = 2", "FACTOR = 3"), encoding="utf-8")
+    [before] = world.kept()
+    path = world.source.with_name(file)
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    more = "toy.double, double = lambda n: double(n, 0), toy.double" if "more" in new else ""
+    assert world.run(more) == [gives, True]
+    [after] = world.kept()
+    assert after != before
+    assert world.run(more) == [gives, False]
+
+
+def test_a_source_that_changes_after_its_import_is_not_taken_for_what_was_imported(
+    world: World,
+) -> None:
+    change = (
+        "import pathlib; path = pathlib.Path(sys.argv[1]) / 'other.py';"
+        "path.write_text(path.read_text().replace('FACTOR = 2', 'FACTOR = 3'))"
+    )
+    assert world.run(change) == COMPILED
     assert world.run() == [30, True]
-    [new] = world.kept()
-    assert new != old
+
+
+def test_a_module_that_is_loaded_again_is_compiled_again(world: World) -> None:
+    change = (
+        "import importlib, other, pathlib; toy.double(np.arange(5));"
+        "path = pathlib.Path(sys.argv[1]) / 'other.py';"
+        "path.write_text(path.read_text().replace('FACTOR = 2', 'FACTOR = 3'));"
+        "importlib.reload(other); importlib.reload(toy)"
+    )
+    assert world.run(change) == [30, True]
+    assert world.run() == [30, False]
 
 
 @pytest.mark.parametrize("broken", ["cut", "changed", "empty"])
@@ -145,9 +196,7 @@ def test_where_the_source_lies_in_a_folder_that_cannot_be_written_the_users_cach
 def test_two_copies_of_a_source_keep_their_code_apart_in_the_users_cache(
     world: World, tmp_path: Path
 ) -> None:
-    other = World(tmp_path / "other" / "toy.py", world.cache)
-    other.source.parent.mkdir()
-    other.source.write_text(TOY.replace("FACTOR = 2", "FACTOR = 3"), encoding="utf-8")
+    other = made(tmp_path / "other", world.cache, OTHER.replace("FACTOR = 2", "FACTOR = 3"))
     for one in (world, other):
         (one.source.parent / "__pycache__").touch()
         one.run()
@@ -178,7 +227,7 @@ def _sum(items: Items, count: int) -> int:
 
 @compiled
 def summed(
-    flag: bool, data: NDArray[np.uint8], pair: Pair, rows: Rows, start: int
+    flag: bool, data: NDArray[np.uint8], pair: Pair, rows: Matrix, start: int
 ) -> tuple[int, int, int]:
     """Sums, and marks what it has seen."""
     pair.large[0] += start
@@ -212,6 +261,8 @@ def test_arguments_arrive_and_results_come_back() -> None:
         (3, np.zeros(6, np.int64)),
         (3, np.zeros((3, 2), np.int64).T),
         (2, Pair(np.zeros(1, np.int32), np.zeros(1, np.int32))),
+        (1, np.ma.masked_array(np.zeros(3, np.uint8), [False, True, False])),
+        (3, np.zeros(56, np.uint8)[1:49].view(np.int64).reshape(2, 3)),
     ],
 )
 def test_an_array_of_another_kind_is_refused(place: int, wrong: Any) -> None:
@@ -219,6 +270,13 @@ def test_an_array_of_another_kind_is_refused(place: int, wrong: Any) -> None:
     given[place] = wrong
     with pytest.raises(TypeError, match="not Array"):
         summed(*given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 2**64 + 1])
+def test_an_integer_of_more_than_64_bits_is_refused(number: int) -> None:
+    flag, data, pair, rows, _ = arguments()
+    with pytest.raises(OverflowError, match="64 bits"):
+        summed(flag, data, pair, rows, number)
 
 
 def test_too_few_arguments_are_refused() -> None:
@@ -250,6 +308,38 @@ def test_a_function_that_makes_an_array_is_refused() -> None:
     """Numba frees an array behind its own last use, although its pointer may be in use."""
     with pytest.raises(Exception, match="NRT required but not enabled"):
         object_code(_allocates, shape_of(_allocates), set())
+
+
+def _prints(data: NDArray[np.int64]) -> int:
+    print(data[0])
+    return len(data)
+
+
+def test_a_function_that_needs_more_than_itself_is_refused() -> None:
+    """In the next process, where numba is not loaded, it would end the process."""
+    with pytest.raises(NotImplementedError, match="needs more than itself"):
+        object_code(_prints, shape_of(_prints), set())
+
+
+def _lists(data: list[int]) -> int:
+    return len(data)
+
+
+class Mixed(NamedTuple):
+    """An array and a number."""
+
+    data: NDArray[np.int64]
+    number: int
+
+
+def _mixed(mixed: Mixed) -> int:
+    return mixed.number
+
+
+@pytest.mark.parametrize("function", [_lists, _mixed])
+def test_what_cannot_be_handed_over_is_refused(function: Callable[..., Any]) -> None:
+    with pytest.raises(TypeError, match="is no integer"):
+        shape_of(function)
 
 
 def _number(data: NDArray[np.int64]) -> int:

@@ -91,6 +91,20 @@ def test_what_watches_the_tasks_of_the_ecs_worker_is_loaded_when_the_worker_call
     assert printed(code) == ["False", "False", "False", "True"]
 
 
+def test_other_names_of_a_module_that_waits_load_it() -> None:
+    code = (
+        "import sys\n"
+        "from blocks.later import functions_later\n"
+        "with functions_later('colorsys', 'rgb_to_hsv'):\n"
+        "    from colorsys import rgb_to_hsv\n"
+        "    print('rgb_to_hls' in vars(sys.modules['colorsys']))\n"
+        "    from colorsys import ONE_THIRD\n"
+        "    print('rgb_to_hls' in vars(sys.modules['colorsys']))\n"
+        "print('colorsys' in sys.modules, ONE_THIRD * 3, rgb_to_hsv(0, 0, 1)[1])"
+    )
+    assert printed(code) == ["False", "True", "True", "1.0", "1.0"]
+
+
 def test_plain_parameters_are_told_to_prefect_as_they_are() -> None:
     parameters = {"id": 123, "environment": "local", "refresh": True, "none": None}
     assert user_page_views.serialize_parameters(parameters) == parameters

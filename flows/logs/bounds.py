@@ -40,5 +40,7 @@ def find_bounds(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) ->
             f" USING SAMPLE {rows:.6f} PERCENT (bernoulli, 1)",
             events,
         ).fetchnumpy()["user_id"]
+    if not users.size:
+        return np.empty(0, np.int64)
     users.sort()
     return np.unique(users[np.arange(1, wanted + 1) * len(users) // (wanted + 1)])

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.logs.hashing import mixed
-from flows.machine_code.functions import Rows, compiled, inlined
+from flows.machine_code.functions import Matrix, compiled, inlined
 from flows.machine_code.primitives import pointer
 
 
@@ -51,7 +51,7 @@ def _is_new(counted: _Counted, user: int, url: int, instant: int, mask: int) -> 
 
 
 @compiled
-def _add(views: Rows, counted: _Counted) -> None:
+def _add(views: Matrix, counted: _Counted) -> None:
     """Count page views: user, URL (-1 - URL: it may come twice), instant, a row each."""
     into = _Counted(
         pointer(counted.users),

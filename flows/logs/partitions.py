@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.machine_code.functions import Rows, compiled
+from flows.machine_code.functions import Matrix, compiled
 from flows.machine_code.primitives import pointer
 
 PART_VIEWS = 2**18
@@ -36,12 +36,12 @@ def _parted(
     users: NDArray[np.int64],
     places: NDArray[np.int32],
     urls: NDArray[np.int32],
-    apart: Rows,
+    apart: Matrix,
     bounds: NDArray[np.int64],
     starts: NDArray[np.int64],
     nexts: NDArray[np.int64],
     part_of: NDArray[np.int32],
-    found: Rows,
+    found: Matrix,
 ) -> int:
     """Order the wanted page views by part; give how many there are.
 

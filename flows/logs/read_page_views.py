@@ -152,7 +152,8 @@ class PageViewReader:
             return {}
         # The rows of an object lie together.
         objects, instants = self._views.objects[:count], self._views.instants[:count]
-        starts = np.flatnonzero(np.diff(objects, prepend=-1))
+        one = objects[0] == objects[-1]  # which most units hold
+        starts = np.zeros(1, np.int64) if one else np.flatnonzero(np.diff(objects, prepend=-1))
         counts = np.diff(starts, append=count)
         firsts, lasts = np.minimum.reduceat(instants, starts), np.maximum.reduceat(instants, starts)
         return {

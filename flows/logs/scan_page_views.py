@@ -34,7 +34,7 @@ from flows.logs.scan_values import (
     starts,
 )
 from flows.logs.verdicts import ANONYMOUS, BLANK, COUNTED, FULL, OTHER_ENVIRONMENT, UNSURE
-from flows.machine_code.functions import Items, Rows, compiled, inlined
+from flows.machine_code.functions import Items, Matrix, compiled, inlined
 from flows.machine_code.primitives import pointer
 
 FIELDS = 12
@@ -139,7 +139,7 @@ def scan_page_views(
     environment: NDArray[np.uint8],
     views: Views,
     tally: NDArray[np.int64],
-    unsure: Rows,
+    unsure: Matrix,
     fields: NDArray[np.int64],
     layout: NDArray[np.int64],
 ) -> tuple[int, int, int]:

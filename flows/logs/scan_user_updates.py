@@ -18,7 +18,7 @@ from flows.logs.scan_values import (
     line_end,
 )
 from flows.logs.verdicts import BLANK, COUNTED, FULL, OTHER_ENVIRONMENT, UNSURE
-from flows.machine_code.functions import Items, Rows, compiled, inlined
+from flows.machine_code.functions import Items, Matrix, compiled, inlined
 from flows.machine_code.primitives import pointer
 
 MOST_UPDATES = 2**17
@@ -142,7 +142,7 @@ def scan_user_updates(
     environment: NDArray[np.uint8],
     updates: Updates,
     tally: NDArray[np.int64],
-    unsure: Rows,
+    unsure: Matrix,
     fields: NDArray[np.int64],
 ) -> tuple[int, int, int]:
     """Judge lines until their end, or until the updates or the unsure lines are full.

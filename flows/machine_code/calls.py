@@ -9,6 +9,7 @@ returns 0. `compiling` checks that the function it has made takes just these.
 from __future__ import annotations
 
 import ctypes
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -30,8 +31,11 @@ class Number:
         return [ctypes.c_int8 if self.type is bool else ctypes.c_int64]
 
     def put(self, flat: Flat, value: Any) -> None:
-        """Hand a value over."""
-        flat.append(value)
+        """Hand a value over, whole: ctypes would cut it."""
+        number = operator.index(value)
+        if not -(2**63) <= number < 2**63:
+            raise OverflowError(f"{number} has more than 64 bits")
+        flat.append(number)
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,15 @@ class Array:
 
     def put(self, flat: Flat, value: Any) -> None:
         """Hand a value over; nothing behind it would see that it is another kind of array."""
+        flags = value.flags
         if (
-            value.dtype != self.dtype
+            type(value) is not np.ndarray  # a masked one has values that are none
+            or value.dtype != self.dtype
             or value.ndim != self.dimensions
-            or not value.flags.c_contiguous
+            or not (flags.c_contiguous and flags.aligned)
         ):
-            raise TypeError(f"{value.dtype} of {value.ndim} dimensions, not {self}")
+            kind = f"{type(value).__name__} of {value.dtype}, {value.ndim} dimensions"
+            raise TypeError(f"{kind}, not {self}, in its place and order")
         place, _ = value.__array_interface__["data"]
         flat += (None, None, value.size, value.itemsize, place, *value.shape, *value.strides)
 
@@ -107,8 +114,12 @@ def _kind(hint: Any) -> Number | Array | Tuple:
     if get_origin(hint) is np.ndarray:
         [scalar] = get_args(get_args(hint)[1])
         return Array(np.dtype(scalar), dimensions)
-    members = [_kind(one) for one in get_type_hints(hint, include_extras=True).values()]
-    return Tuple(hint, tuple(one for one in members if isinstance(one, Array)))
+    if hasattr(hint, "_fields"):
+        members = [_kind(one) for one in get_type_hints(hint, include_extras=True).values()]
+        arrays = tuple(one for one in members if isinstance(one, Array))
+        if len(arrays) == len(members):
+            return Tuple(hint, arrays)
+    raise TypeError(f"{hint} is no integer, boolean, array or named tuple of arrays")
 
 
 class Call:

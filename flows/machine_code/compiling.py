@@ -11,6 +11,7 @@ from numba.extending import intrinsic
 
 from flows.machine_code.calls import Array, Number, Shape, Tuple
 from flows.machine_code.primitives import first_bit, pointer, word
+from flows.machine_code.source import globals_of
 
 # Nothing is made in it that somebody would have to give back.
 _PART: dict[str, Any] = {"error_model": "numpy", "_nrt": False, "forceinline": True}
@@ -65,13 +66,14 @@ def object_code(
         parts: The functions that may be put into it.
 
     Raises:
-        NotImplementedError: This numba hands arguments over in another way than `calls` does.
+        NotImplementedError: This numba hands arguments over in another way than `calls` does, or
+            the function cannot do without numba.
     """
     known = dict(_PRIMITIVES)
 
     def for_numba(source: Callable[..., Any]) -> Any:
         """The function, with numba's instead of ours for all that it calls."""
-        names = _globals_of(source)
+        names = globals_of(source)
         for name, value in names.items():
             if isinstance(value, FunctionType) and value in parts and value not in known:
                 known[value] = njit(**_PART)(for_numba(value))
@@ -87,18 +89,13 @@ def object_code(
     symbol: str = result.fndesc.llvm_func_name
     module = llvm.parse_assembly(made.inspect_llvm(result.signature.args))
     _check(module.get_function(symbol), result.signature.return_type, shape)
+    needed = [one.name for one in module.functions if one.is_declaration]
+    # What a process without numba would not find ends it.
+    if others := [name for name in needed if not name.startswith("llvm.")]:
+        raise NotImplementedError(f"{symbol} needs more than itself: {', '.join(others)}")
     # Its own: what LLVM makes of the module's text anew takes half as long again.
     _, _, (code, _) = result.library.serialize_using_object_code()
     return symbol, code
-
-
-def _globals_of(source: Any) -> dict[str, Any]:
-    """The global names that a function uses, with what they stand for."""
-    return {
-        name: source.__globals__[name]
-        for name in source.__code__.co_names
-        if name in source.__globals__
-    }
 
 
 def _type(kind: Number | Array | Tuple) -> Any:

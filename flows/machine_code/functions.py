@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from flows.machine_code.calls import Call, Shape, shape_of
 from flows.machine_code.kept import kept_code
+from flows.machine_code.source import hash_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,7 +35,7 @@ class Items(Protocol):
         """Change item `at`."""
 
 
-Rows = Annotated[NDArray[np.int64], 2]
+Matrix = Annotated[NDArray[np.int64], 2]
 """Rows of integers: an array of two dimensions."""
 
 
@@ -56,8 +57,10 @@ class Compiled:
         """The machine code: as it is kept, or else compiled now, which takes seconds."""
         with self._lock:
             if self._call is None:
-                shape = shape_of(self.function)
-                self._call = Call(shape, kept_code(self.function, lambda: self._compile(shape)))
+                function, shape = self.function, shape_of(self.function)
+                made_of = hash_of(function, shape, parts)
+                address = kept_code(function, made_of, lambda: self._compile(shape))
+                self._call = Call(shape, address)
         return self._call
 
     def _compile(self, shape: Shape) -> tuple[str, bytes]:
@@ -72,9 +75,10 @@ class Compiled:
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """A function compiled when it is first called; it runs without Python's global lock.
 
-    It takes integers, booleans, arrays (one behind the other, as in C, of one dimension unless they
-    are `Rows`) and named tuples of arrays, and gives an integer, some of them or nothing, as its
-    annotations say. It makes no arrays, and no errors: a wrong index is a crash.
+    It takes integers, booleans, arrays (one item behind the other, as in C, of one dimension, but
+    for a `Matrix`) and named tuples of arrays, and gives an integer, some of them or nothing, as
+    its annotations say. It makes no arrays, and no errors: a wrong index is a crash, and so is a
+    change of an array that may only be read.
     """
     made = Compiled(function)
     _compiled.append(made)

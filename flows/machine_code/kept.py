@@ -1,7 +1,7 @@
 """Machine code, kept beside its source, where that can be written, or else in the user's cache.
 
-Where neither can be, each process compiles anew. What is kept holds for one state of the source, of
-the compiler and of the processor.
+Where neither can be, each process compiles anew. What is kept holds for one function as it is in
+memory, for one compiler and for one processor.
 """
 
 import hashlib
@@ -20,16 +20,22 @@ from platformdirs import user_cache_path
 
 _DIGEST = hashlib.sha256().digest_size
 _lock = threading.Lock()
+_engines: list[llvm.ExecutionEngine] = []
 
 
-def kept_code(function: Callable[..., Any], make: Callable[[], tuple[str, bytes]]) -> int:
+def kept_code(
+    function: Callable[..., Any], made_of: str, make: Callable[[], tuple[str, bytes]]
+) -> int:
     """Where a function's machine code lies, in memory.
 
     Args:
-        function: As its source has it.
+        function: The function.
+        made_of: A hash of all that it is made of.
         make: Compiles it: gives its symbol and the object file that defines it.
     """
-    folders, name = _folders(function), _name(function)
+    folders = _folders(function)
+    module = function.__module__.rpartition(".")[2]
+    name = f"{module}.{function.__name__}.{_machine()}.{made_of}.o"
     for folder in folders:
         found = _read(folder / name)
         if found is not None:
@@ -42,20 +48,18 @@ def kept_code(function: Callable[..., Any], make: Callable[[], tuple[str, bytes]
     return _loaded(*made)
 
 
-@cache
-def _engine() -> llvm.ExecutionEngine:
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
-    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-
-
 def _loaded(symbol: str, code: bytes) -> int:
     with _lock:
-        engine = _engine()
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+        # One for each: code of another state of a function may have the same symbol.
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         engine.finalize_object()
+        _engines.append(engine)  # its code is gone with it
         address: int = engine.get_function_address(symbol)
+    assert address, symbol
     return address
 
 
@@ -63,12 +67,6 @@ def _folders(function: Callable[..., Any]) -> list[Path]:
     source = Path(function.__code__.co_filename).parent
     of_user = hashlib.sha256(os.fsencode(source)).hexdigest()[:16]
     return [source / "__pycache__", user_cache_path("user-page-views") / of_user]
-
-
-def _name(function: Callable[..., Any]) -> str:
-    module = function.__module__.rpartition(".")[2]
-    package = Path(function.__code__.co_filename).parent
-    return f"{module}.{function.__name__}.{_machine()}.{_sources(package)}.o"
 
 
 @cache
@@ -82,14 +80,6 @@ def _machine() -> str:
         llvm.get_host_cpu_features().flatten(),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
-
-
-@cache
-def _sources(package: Path) -> str:
-    """A hash of all modules that a package's compiled functions can be made of."""
-    folders = (package, Path(__file__).parent)
-    content = [file.read_bytes() for folder in folders for file in folder.glob("*.py")]
-    return hashlib.sha256(b"".join(sorted(content))).hexdigest()[:12]
 
 
 def _read(path: Path) -> tuple[str, bytes] | None:
@@ -115,6 +105,7 @@ def _write(path: Path, symbol: str, code: bytes) -> None:
     finally:
         new.unlink(missing_ok=True)
     of_this = path.name.removesuffix(".o").rpartition(".")[0]
-    for other in path.parent.glob(f"{of_this}.*.o"):
-        if other != path:
-            other.unlink(missing_ok=True)
+    with suppress(OSError):
+        for other in path.parent.glob(f"{of_this}.*.o"):
+            if other != path:
+                other.unlink(missing_ok=True)
