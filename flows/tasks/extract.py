@@ -36,7 +36,7 @@ def extract_logs(
     if published is not None:
         result: dict[str, Any] = published["stages"]["extract_logs"][part]
         return result
-    # What parses takes a third of a second to load, which a published id has no use for.
+    # What parses takes a tenth of a second to load, which a published id has no use for.
     from flows.logs.duck import duck
     from flows.logs.extract import Extractor
 

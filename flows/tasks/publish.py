@@ -52,7 +52,7 @@ def publish_table(
     if published is not None:
         known: dict[str, Any] = published["summary"]
         return known
-    # What publishes takes a third of a second to load, which a published id has no use for.
+    # What publishes takes a tenth of a second to load, which a published id has no use for.
     from flows.tasks.publish_summary import publish_summary
 
     summary = publish_summary(id, environment, flow, run, stages, again=again)

@@ -28,7 +28,7 @@ def summarise_events(
     if published is not None:
         stored: dict[str, Any] = published["stages"]["summarise"]
         return stored
-    # What counts takes a third of a second to load, which a published id has no use for.
+    # What counts takes a tenth of a second to load, which a published id has no use for.
     from flows.tasks.make_summary import make_summary
 
     block = environment_of(environment)
