@@ -20,7 +20,7 @@ import pytest
 from numpy.typing import NDArray
 
 from flows.machine_code.calls import Shape, shape_of
-from flows.machine_code.compiling import object_code
+from flows.machine_code.compiling import CannotCompile, object_code
 from flows.machine_code.functions import Items, Matrix, compiled, inlined
 from flows.machine_code.primitives import first_bit, pointer, word
 
@@ -317,7 +317,7 @@ def _prints(data: NDArray[np.int64]) -> int:
 
 def test_a_function_that_needs_more_than_itself_is_refused() -> None:
     """In the next process, where numba is not loaded, it would end the process."""
-    with pytest.raises(NotImplementedError, match="needs more than itself"):
+    with pytest.raises(CannotCompile, match="needs more than itself"):
         object_code(_prints, shape_of(_prints), set())
 
 
@@ -361,7 +361,7 @@ def _half(data: NDArray[np.int64]) -> int:
 def test_a_function_that_gives_something_else_than_it_says_is_refused(
     function: Callable[..., Any], shape: Shape
 ) -> None:
-    with pytest.raises(NotImplementedError, match="instead of"):
+    with pytest.raises(CannotCompile, match="instead of"):
         object_code(function, shape, set())
 
 
@@ -372,7 +372,7 @@ def test_a_function_that_takes_its_arguments_in_another_way_is_refused() -> None
             return [*super().flat, *super().flat]
 
     longer = Longer(shape_of(_number).parameters, None)
-    with pytest.raises(NotImplementedError, match="hands them over"):
+    with pytest.raises(CannotCompile, match="hands them over"):
         object_code(_number, longer, set())
 
 

@@ -30,8 +30,8 @@ def find_bounds(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) ->
         wanted = total[0] // PART_VIEWS
         if wanted == 0:
             return np.empty(0, np.int64)
-        blocks = max(_BLOCKS_PERCENT, 100 * _LEAST_BLOCKS * _BLOCK_ROWS / total[0])
-        blocks = min(100, blocks)
+        least = 100 * _LEAST_BLOCKS * _BLOCK_ROWS / total[0]
+        blocks = min(100, max(_BLOCKS_PERCENT, least))
         some = max(_LEAST_ROWS, _ROWS_OF_A_PART * wanted)
         rows = min(100, 100 * some / (total[0] * blocks / 100))
         users = connection.execute(

@@ -25,6 +25,10 @@ _WHOLE: dict[str, Any] = {
 _IN_LLVM: dict[Any, str] = {ctypes.c_void_p: "ptr", ctypes.c_int64: "i64", ctypes.c_int8: "i8"}
 
 
+class CannotCompile(Exception):
+    """What numba has made of a function cannot be called without it."""
+
+
 def _pointer(_context: Any, array: Any) -> Any:
     def lowered(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return context.make_array(signature.args[0])(context, builder, arguments[0]).data
@@ -66,7 +70,7 @@ def object_code(
         parts: The functions that may be put into it.
 
     Raises:
-        NotImplementedError: This numba hands arguments over in another way than `calls` does, or
+        CannotCompile: This numba hands arguments over in another way than `calls` does, or
             the function cannot do without numba.
     """
     known = dict(_PRIMITIVES)
@@ -92,7 +96,7 @@ def object_code(
     needed = [one.name for one in module.functions if one.is_declaration]
     # What a process without numba would not find ends it.
     if others := [name for name in needed if not name.startswith("llvm.")]:
-        raise NotImplementedError(f"{symbol} needs more than itself: {', '.join(others)}")
+        raise CannotCompile(f"{symbol} needs more than itself: {', '.join(others)}")
     # Its own: what LLVM makes of the module's text anew takes half as long again.
     _, _, (code, _) = result.library.serialize_using_object_code()
     return symbol, code
@@ -114,7 +118,7 @@ def _check(made: llvm.ValueRef, returned: Any, shape: Shape) -> None:
     wanted = gives.get(shape.results) or types.UniTuple(types.int64, shape.results or 0)
     takes = ["ptr" if one.type.is_pointer else str(one.type) for one in made.arguments]
     if returned != wanted or takes != ["ptr", "ptr", *(_IN_LLVM[one] for one in shape.flat)]:
-        raise NotImplementedError(
+        raise CannotCompile(
             f"{made.name} gives {returned} instead of {wanted}, or does not take its arguments as "
             "numba 0.68 hands them over: install that version."
         )

@@ -8,6 +8,8 @@ import pytest
 
 from flows.errors import StorageError
 from flows.logs import extracts
+from flows.logs.plan import Plan
+from flows.storage.results import ResultsStorage
 from flows.summary import RunSummary
 from flows.tasks import listing
 from tests.support.model import model
@@ -279,8 +281,8 @@ def vanish(world: World, monkeypatch: pytest.MonkeyPatch, prefix: str, times: in
     left = iter(range(times))
     store_plan = listing.store_plan
 
-    def store_and_vanish(*arguments: object) -> str:
-        name = store_plan(*arguments)  # type: ignore[arg-type]
+    def store_and_vanish(storage: ResultsStorage, plan: Plan) -> str:
+        name = store_plan(storage, plan)
         if next(left, None) is not None:
             world.empty("RESULTS", prefix)
         return name

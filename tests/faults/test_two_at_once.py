@@ -163,10 +163,10 @@ def test_ten_at_once_while_logs_arrive_each_publish_the_exact_table_of_a_listing
     for summary in summaries:
         assert_true(summary, states)
     assert len({summary.fingerprint for summary in summaries}) > 1
-    tables = [expected.rows for expected in states.values()]
+    tables: list[object] = [expected.rows for expected in states.values()]
     assert all(rows in tables for rows in found)
     # Never back: the tables came in the order of the listings.
-    order = [tables.index(rows) for rows in found]  # type: ignore[arg-type]
+    order = [tables.index(rows) for rows in found]
     assert order == sorted(order)
     newest = max(summaries, key=lambda summary: summary.listed_at)
     assert seen.world.rows() == states[newest.fingerprint].rows
