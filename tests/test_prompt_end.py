@@ -17,6 +17,7 @@ from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.flow_engine import run_flow
 from prefect.settings import (
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_TASKS_DEFAULT_RETRIES,
     get_current_settings,
     temporary_settings,
 )
@@ -92,6 +93,23 @@ def test_prefect_sends_heartbeats_of_deployments_runs_alone(
         assert frequency() == set_to
         # As a worker runs a deployment's flow.
         assert run_flow(asked) == set_to
+
+
+def test_a_called_run_has_its_callers_settings_but_for_the_heartbeats(prefect_server: None) -> None:
+    @prompt
+    @flow(persist_result=False)
+    def told() -> dict[str, str]:
+        return get_current_settings().to_environment_variables()
+
+    with temporary_settings(
+        {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: 30, PREFECT_TASKS_DEFAULT_RETRIES: 7}
+    ):
+        before = get_current_settings().to_environment_variables()
+        within = told()
+        assert get_current_settings().to_environment_variables() == before
+    assert before.pop("PREFECT_FLOWS_HEARTBEAT_FREQUENCY") == "30"
+    assert within == before
+    assert within["PREFECT_TASKS_DEFAULT_RETRIES"] == "7"
 
 
 def test_both_flows_are_prompt() -> None:

@@ -208,12 +208,12 @@ def orchestration(bench: Bench) -> list[Figure]:
         Figure(
             f"Prefect's share of the cold run ({tasks} task runs, import and start included)",
             "10 %",
-            f"{share:.0%} (without Prefect {bare.median:.1f} s; with {cold.median:.1f} s)",
+            f"{share:.1%} (without Prefect {bare.median:.1f} s; with {cold.median:.1f} s)",
         ),
         Figure(
             "a plain empty flow with as many task runs, as a share of the cold run",
             "no figure was set",
-            f"{empty.median / cold.median:.0%} ({empty.median:.1f} s of {cold.median:.1f} s)",
+            f"{empty.median / cold.median:.1%} ({empty.median:.1f} s of {cold.median:.1f} s)",
         ),
     ]
 

@@ -141,7 +141,9 @@ def _put(module: str, **names: object) -> None:
 def stand_in() -> None:
     """Let the imports of Prefect find what is here instead."""
     log = logging.getLogger("flows")
-    settings = SimpleNamespace(flows=SimpleNamespace(heartbeat_frequency=None))
+    settings = SimpleNamespace(heartbeat_frequency=None)
+    vars(settings).update(flows=settings, model_copy=lambda update: settings)
+    context = SimpleNamespace(profile=None, settings=settings)
     _put(
         "prefect",
         flow=lambda **_: Flow,
@@ -151,14 +153,14 @@ def stand_in() -> None:
         get_run_logger=lambda: log,
     )
     _put("prefect.task_runners", ThreadPoolTaskRunner=lambda max_workers: None)
-    _put("prefect.context", FlowRunContext=FlowRunContext)
-    _put("prefect.events", emit_event=None)
     _put(
-        "prefect.settings",
-        PREFECT_FLOWS_HEARTBEAT_FREQUENCY=None,
-        get_current_settings=lambda: settings,
-        temporary_settings=nullcontext,
+        "prefect.context",
+        FlowRunContext=FlowRunContext,
+        SettingsContext=lambda **_: nullcontext(),
+        get_settings_context=lambda: context,
     )
+    _put("prefect.events", emit_event=None)
+    _put("prefect.settings", get_current_settings=lambda: settings)
     _put("prefect.artifacts", create_markdown_artifact=lambda **_: None)
     _put("prefect.cache_policies", CacheKeyFnPolicy=lambda cache_key_fn: cache_key_fn)
     _put("prefect.filesystems", LocalFileSystem=LocalFileSystem, WritableFileSystem=Block)
