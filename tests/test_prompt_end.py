@@ -112,6 +112,29 @@ def test_a_called_run_has_its_callers_settings_but_for_the_heartbeats(prefect_se
     assert within["PREFECT_TASKS_DEFAULT_RETRIES"] == "7"
 
 
+def test_a_called_run_within_another_one_sends_heartbeats_as_often(prefect_server: None) -> None:
+    @prompt
+    @flow(persist_result=False)
+    def inner() -> tuple[int | None, int | None]:
+        return frequency(), prompt_end._every.get()
+
+    @prompt
+    @flow(persist_result=False)
+    def outer() -> tuple[int | None, int | None]:
+        return inner()
+
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: 30}):
+        assert outer() == (None, 30)
+
+
+def test_a_flow_with_other_options_is_prompt(prefect_server: None) -> None:
+    again = asked.with_options(name="asked-again", retries=2)
+    assert isinstance(again, prompt_end._PromptFlow)
+    assert (again.name, again.retries) == ("asked-again", 2)
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: 30}):
+        assert again() is None
+
+
 def test_both_flows_are_prompt() -> None:
     assert isinstance(hello_world, prompt_end._PromptFlow)
     assert isinstance(user_page_views, prompt_end._PromptFlow)

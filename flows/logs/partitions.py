@@ -2,7 +2,7 @@
 
 Counting looks each page view up in a table. One table of all rows is far larger than the cache, so
 most of the time goes into waiting for memory; a part's table is small. The parts lie in a file, so
-memory does not grow with the logs.
+memory does not grow with the logs, but for those of one user, which stay together.
 """
 
 import os

@@ -28,12 +28,17 @@ class _PromptFlow(Flow[P, R]):
     """A flow that, called from Python, has no heartbeats of Prefect's."""
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        token = _every.set(get_current_settings().flows.heartbeat_frequency)
+        # Within another such flow the settings are without heartbeats, and its own count.
+        token = _every.set(get_current_settings().flows.heartbeat_frequency or _every.get())
         try:
             with _no_heartbeats_of_prefects():
                 return super().__call__(*arguments, **named)
         finally:
             _every.reset(token)
+
+    def with_options(self, **options: Any) -> Flow[P, R]:
+        """As Prefect's, which makes a flow of its own class."""
+        return prompt(super().with_options(**options))
 
     def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """As Prefect's, which loads FastAPI for it: a tenth of a second for what is plain."""

@@ -86,7 +86,7 @@ def next_day(bench: Bench) -> list[Figure]:
 
 def again(bench: Bench) -> list[Figure]:
     """The published id again, against a flow that does nothing and sends no heartbeats."""
-    bench.fill(1)
+    bench.fill(bench.size.days)
     bench.site.forget()
     bench.run("again")
     empty = [sys.executable, "-m", "tests.benchmarks.empty_flow", "0", "--quiet"]

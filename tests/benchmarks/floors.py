@@ -10,12 +10,12 @@ import psycopg2
 from tests.benchmarks.site import LOGS, SCHEMA, Site
 from tests.benchmarks.timed import Timed
 
-_THREADS = 8
+_THREADS = 16
 _KEY = "user_id, url"
 
 
 def bare_gets(site: Site) -> Timed:
-    """Get all logs, on as many threads as the service has for a unit, and look at none."""
+    """Get all logs, on as many threads as the service has for two units, and look at none."""
     pages = site.s3.get_paginator("list_objects_v2").paginate(Bucket=LOGS)
     keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
 

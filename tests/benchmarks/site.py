@@ -83,21 +83,21 @@ class Site:
         finally:
             connection.close()
 
-    def copy_out(self, query: str, into: BinaryIO) -> None:
-        """Copy a query's rows out of the database, as CSV."""
+    def copy_out(self, query: str, into: BinaryIO, form: str) -> None:
+        """Copy a query's rows out of the database, as csv or binary."""
         with psycopg2.connect(self.database_url) as connection, connection.cursor() as cursor:
-            cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv)", into, 2**20)
+            cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT {form})", into, 2**20)
 
-    def copy_in(self, csv: BinaryIO) -> Timed:
+    def copy_in(self, rows: BinaryIO, form: str) -> Timed:
         """Copy rows of `user_page_views` into a new table, add its key, and throw it away."""
-        csv.seek(0)
+        rows.seek(0)
         with psycopg2.connect(self.database_url) as connection, connection.cursor() as cursor:
             start = time.perf_counter()
             cursor.execute(
                 "CREATE TABLE bare (user_id bigint NOT NULL, email text, url text NOT NULL,"
                 " count bigint NOT NULL, last_viewed timestamptz NOT NULL)"
             )
-            cursor.copy_expert("COPY bare FROM STDIN (FORMAT csv)", csv, 2**20)
+            cursor.copy_expert(f"COPY bare FROM STDIN (FORMAT {form})", rows, 2**20)
             cursor.execute("ALTER TABLE bare ADD PRIMARY KEY (user_id, url)")
             connection.commit()
             seconds = time.perf_counter() - start
