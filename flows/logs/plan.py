@@ -11,7 +11,7 @@ from flows.logs.sealed import seal, unseal
 UNIT_BYTES = 8 * 2**20
 UNIT_OBJECTS = 500
 # A part is what one task run does: orchestration costs per task run.
-PART_BYTES = 512 * 2**20
+PART_BYTES = 2**30
 PART_OBJECTS = 2_000
 # The last part is cut up, so that at the end no thread works long while others have nothing; but
 # not too small, as a task run takes 30 ms beside its work.
