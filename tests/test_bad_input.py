@@ -63,7 +63,11 @@ class Good:
         return name
 
     def put(
-        self, prefix: str, views: bytes | None, updates: bytes | None, suffix: str = ""
+        self,
+        prefix: str,
+        views: bytes | str | None,
+        updates: bytes | str | None,
+        suffix: str = "",
     ) -> None:
         """Put logs under a prefix of its own."""
         for kind, body in (("PageViews", views), ("UserUpdates", updates)):
@@ -436,7 +440,7 @@ def test_a_prefix_without_logs_is_named_with_the_remedy(
     updates: str | None,
     missing: str,
 ) -> None:
-    good.put(name, views and views.encode(), updates and updates.encode())  # type: ignore[arg-type]
+    good.put(name, views, updates)
     where = f"s3://{good.world.settings['LOGS_BUCKET']}/{name}/"
     words = (missing, where, "Nothing was published", "LOGS_BUCKET and LOGS_PREFIX")
     fails(good.broken(prefix(name)), LogsError, *words)

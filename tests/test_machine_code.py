@@ -266,10 +266,10 @@ def test_arguments_arrive_and_results_come_back() -> None:
     ],
 )
 def test_an_array_of_another_kind_is_refused(place: int, wrong: Any) -> None:
-    given = list(arguments())
+    given: list[Any] = list(arguments())
     given[place] = wrong
     with pytest.raises(TypeError, match="not Array"):
-        summed(*given)  # type: ignore[arg-type]
+        summed(*given)
 
 
 @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 2**64 + 1])

@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import json
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -56,7 +57,7 @@ def _bodies(lines: list[str]) -> st.SearchStrategy[bytes]:
     return some.map(lambda chosen: "\n".join(chosen).encode())
 
 
-def _step(views: list[str], updates: list[str]) -> st.SearchStrategy[dict[str, object]]:
+def _step(views: list[str], updates: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     """Objects that appear or are overwritten by name, names that disappear, and how it is run."""
     return st.fixed_dictionaries(
         {
@@ -70,7 +71,7 @@ def _step(views: list[str], updates: list[str]) -> st.SearchStrategy[dict[str, o
 
 
 @st.composite
-def runs(draw: st.DrawFn, most: int) -> list[dict[str, object]]:
+def runs(draw: st.DrawFn, most: int) -> list[dict[str, Any]]:
     """Steps whose objects share few lines, so that most lines lie in several of them."""
     views = draw(st.lists(VIEWS, min_size=2, max_size=6, unique=True))
     updates = draw(st.lists(UPDATES, min_size=2, max_size=6, unique=True))
@@ -87,7 +88,7 @@ def tolerant_world(world: World) -> World:
     return world
 
 
-def _check(world: World, steps: list[dict[str, object]]) -> None:
+def _check(world: World, steps: list[dict[str, Any]]) -> None:
     world.empty("LOGS")
     objects: dict[str, bytes] = {"PageViews/0": b"", "UserUpdates/0": b""}
     for key, body in objects.items():
@@ -98,9 +99,9 @@ def _check(world: World, steps: list[dict[str, object]]) -> None:
         changed = {
             f"{prefix}/{name}{suffix}": gzip.compress(body, mtime=0) if suffix else body
             for prefix, kind in (("PageViews", "views"), ("UserUpdates", "updates"))
-            for name, body in step[kind].items()  # type: ignore[attr-defined]
+            for name, body in step[kind].items()
         }
-        for key in [key for key in objects if key[-1] in step["gone"]]:  # type: ignore[operator]
+        for key in [key for key in objects if key[-1] in step["gone"]]:
             world.delete(key)
             del objects[key]
         for key, body in changed.items():
@@ -122,22 +123,25 @@ def _check(world: World, steps: list[dict[str, object]]) -> None:
                 assert getattr(ours, part) == getattr(theirs, part), (kind, part)
 
 
-PURE = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
+PURE: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture],
+}
 
 
-@settings(max_examples=25, derandomize=True, **PURE)  # type: ignore[arg-type]
+@settings(max_examples=25, derandomize=True, **PURE)
 @given(steps=runs(4))
 def test_any_records_in_any_objects_by_any_runs_give_the_models_table(
-    tolerant_world: World, steps: list[dict[str, object]]
+    tolerant_world: World, steps: list[dict[str, Any]]
 ) -> None:
     _check(tolerant_world, steps)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1_500)
-@settings(max_examples=120, derandomize=True, **PURE)  # type: ignore[arg-type]
+@settings(max_examples=120, derandomize=True, **PURE)
 @given(steps=runs(6))
 def test_many_more_records_objects_and_runs_give_the_models_table(
-    tolerant_world: World, steps: list[dict[str, object]]
+    tolerant_world: World, steps: list[dict[str, Any]]
 ) -> None:
     _check(tolerant_world, steps)

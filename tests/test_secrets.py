@@ -43,7 +43,7 @@ from tests.support.leaks import (
     prefect_database,
     texts_of_error,
 )
-from tests.support.s3_proxy import refusing
+from tests.support.s3_proxy import Refuse, refusing
 from tests.support.world import Services, World
 from tests.test_bad_input import reload_settings
 
@@ -142,6 +142,10 @@ def in_a_child(*runs: tuple[str, str]) -> str:
     return done.stdout + done.stderr
 
 
+def always(code: str) -> Refuse:
+    return lambda method, path: code
+
+
 def fail_in_each_way(runs: Runs) -> None:
     """Runs that fail with secrets, or what the logs hold, at hand."""
     world = runs.world
@@ -161,7 +165,7 @@ def fail_in_each_way(runs: Runs) -> None:
     runs.run("unreachable-database", runs.broken("unreachable-database", database(nowhere)))
 
     for code in ("SignatureDoesNotMatch", "InvalidToken"):
-        with refusing(endpoint, lambda method, path, code=code: code) as url:  # type: ignore[misc]
+        with refusing(endpoint, always(code)) as url:
 
             def to_proxy(data: Data, url: str = url) -> None:
                 for which in ("logs", "results"):
