@@ -1,7 +1,8 @@
 """A run's plan: the log objects it was given, and the units of work that are still to do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import accumulate, groupby
 
 from flows.errors import LogsError
 from flows.logs.objects import KINDS, PREFIXES, LogObject, fingerprint, pack
@@ -64,10 +65,17 @@ def make_plan(objects: Iterable[LogObject], known: Iterable[tuple[str, str, str]
     groups = list(pack(new, PART_BYTES, PART_OBJECTS))
     # The user updates first: they are few, and last they would keep one core at work alone.
     groups.sort(key=lambda group: group[0].kind == "page_views")
-    for last in groups[-1:]:
-        piece = max(_PIECE_BYTES, sum(item.size for item in last) // _LAST_PIECES)
-        groups[-1:] = pack(last, piece, PART_OBJECTS)
+    groups[-1:] = [piece for last in groups[-1:] for piece in _pieces(last)]
     return Plan(listed, [list(pack(group, UNIT_BYTES, UNIT_OBJECTS)) for group in groups])
+
+
+def _pieces(last: list[LogObject]) -> Iterator[list[LogObject]]:
+    """Cut the last part up by bytes: into even pieces, and no more of them than it needs."""
+    before = [0, *accumulate(item.size for item in last)]
+    total = max(before[-1], 1)
+    count = min(_LAST_PIECES, -(-total // _PIECE_BYTES))
+    for _, items in groupby(zip(before, last, strict=False), lambda pair: pair[0] * count // total):
+        yield [item for _, item in items]
 
 
 def check_listing(objects: Iterable[LogObject], where: str) -> None:

@@ -30,6 +30,15 @@ def test_a_few_large_objects_are_work_for_more_than_one_thread() -> None:
     assert len(sizes_of_parts(objects_of("page_views", 4, 26 * MIB))) == 2
 
 
+def test_large_last_objects_are_cut_evenly_into_as_many_parts_as_small_ones() -> None:
+    sizes = sizes_of_parts(objects_of("page_views", 10, 100 * MIB))
+    assert sorted(sizes) == [200 * MIB, 200 * MIB, 300 * MIB, 300 * MIB]
+
+
+def test_empty_objects_are_one_part() -> None:
+    assert sizes_of_parts(objects_of("page_views", 3, 0)) == [0]
+
+
 def test_user_updates_are_parsed_first() -> None:
     objects = objects_of("page_views", 40, 24 * MIB) + objects_of("user_updates", 3, MIB)
     kinds = [part[0][0].kind for part in make_plan(objects, []).parts]
