@@ -201,8 +201,7 @@ def orchestration(bench: Bench) -> list[Figure]:
     plain += [site.endpoint, LOGS, RESULTS, site.database_url]
 
     def emptied(run: Callable[[], Timed]) -> Timed:
-        # Of both tables: PostgreSQL would vacuum the one that is left while the other is filled,
-        # and the memory that holds it is as good as new to the one and not to the other.
+        # Of both tables: PostgreSQL would vacuum the one that is left while the other is filled.
         site.forget()
         site.sql(f"DROP SCHEMA IF EXISTS {WITHOUT} CASCADE")
         return bench.settled(run)
