@@ -1,7 +1,7 @@
-"""A part of somebody else's package that is loaded when it is asked for."""
+"""Modules of others that are loaded when they are needed."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
@@ -9,47 +9,39 @@ from typing import Any
 
 
 @contextmanager
-def loaded_later(package: str, part: str, name: str) -> Iterator[None]:
-    """While a package is loaded: one of its modules, from which it imports a name, is not.
-
-    Afterwards the package has both, and whoever asks for one of them loads the module. Where the
-    package is there already, or imports other names from it, nothing waits.
+def functions_later(module: str, *functions: str) -> Iterator[None]:
+    """While other modules are loaded: what they import from this one does not load it yet.
 
     Args:
-        package: The package's name.
-        part: The module's, within it.
-        name: What the package imports from the module.
+        module: Its name.
+        functions: Its functions that load it when they are called; whoever imports another name
+            from it has it loaded at once.
     """
-    module, missing = f"{package}.{part}", object()
-    if package in sys.modules:
+    if module in sys.modules:
         yield
         return
     stand_in = ModuleType(module)
 
-    def leave() -> None:
+    def given(name: str) -> Any:
+        if name in functions:
+            return _later(module, name)
+        if name.startswith("__"):
+            raise AttributeError(name)
         if sys.modules.get(module) is stand_in:
             del sys.modules[module]
-
-    def given(asked: str) -> object:
-        if asked.startswith("__"):
-            raise AttributeError(asked)
-        # It is the package that asks, whose lock keeps others from meeting the stand-in.
-        leave()
-        return missing if asked == name else getattr(import_module(module), asked)
-
-    def asked_for(asked: str) -> Any:
-        if asked not in (part, name):
-            raise AttributeError(f"module {package!r} has no attribute {asked!r}")
-        loaded = import_module(module)
-        return loaded if asked == part else getattr(loaded, name)
+        return getattr(import_module(module), name)
 
     vars(stand_in)["__getattr__"] = given
     sys.modules[module] = stand_in
     try:
         yield
     finally:
-        leave()
-    names = vars(sys.modules[package])
-    if names.get(name) is missing:
-        del names[name]
-        names["__getattr__"] = asked_for
+        if sys.modules.get(module) is stand_in:
+            del sys.modules[module]
+
+
+def _later(module: str, name: str) -> Callable[..., Any]:
+    def call(*arguments: Any, **named: Any) -> Any:
+        return getattr(import_module(module), name)(*arguments, **named)
+
+    return call
