@@ -71,10 +71,16 @@ def make_plan(objects: Iterable[LogObject], known: Iterable[tuple[str, str, str]
 
 def _pieces(last: list[LogObject]) -> Iterator[list[LogObject]]:
     """Cut the last part up by bytes: into even pieces, and no more of them than it needs."""
-    before = [0, *accumulate(item.size for item in last)]
-    total = max(before[-1], 1)
-    count = min(_LAST_PIECES, -(-total // _PIECE_BYTES))
-    for _, items in groupby(zip(before, last, strict=False), lambda pair: pair[0] * count // total):
+    ends = list(accumulate(item.size for item in last))
+    total = max(ends[-1], 1)
+    count = max(1, min(_LAST_PIECES, -(-ends[-1] // _PIECE_BYTES)))
+
+    def piece(placed: tuple[int, LogObject]) -> int:
+        # By an object's middle; an empty one at the end belongs to the last piece.
+        end, item = placed
+        return min((2 * end - item.size) * count // (2 * total), count - 1)
+
+    for _, items in groupby(zip(ends, last, strict=True), piece):
         yield [item for _, item in items]
 
 

@@ -35,8 +35,17 @@ def test_large_last_objects_are_cut_evenly_into_as_many_parts_as_small_ones() ->
     assert sorted(sizes) == [200 * MIB, 200 * MIB, 300 * MIB, 300 * MIB]
 
 
-def test_empty_objects_are_one_part() -> None:
+def test_empty_objects_are_no_parts_of_their_own() -> None:
     assert sizes_of_parts(objects_of("page_views", 3, 0)) == [0]
+    full, empty = objects_of("page_views", 4, 100 * MIB), LogObject("page_views", "z", "etag", 0)
+    assert sizes_of_parts([*full, empty]) == 4 * [100 * MIB]
+
+
+def test_a_large_object_behind_a_small_one_is_a_part_of_its_own() -> None:
+    small, large = (
+        LogObject("page_views", key, "etag", size * MIB) for key, size in (("a", 64), ("b", 400))
+    )
+    assert sizes_of_parts([small, large]) == [64 * MIB, 400 * MIB]
 
 
 def test_user_updates_are_parsed_first() -> None:
