@@ -73,7 +73,7 @@ def _pieces(last: list[LogObject]) -> Iterator[list[LogObject]]:
     """Cut the last part up by bytes: into even pieces, and no more of them than it needs."""
     ends = list(accumulate(item.size for item in last))
     total = max(ends[-1], 1)
-    count = max(1, min(_LAST_PIECES, -(-ends[-1] // _PIECE_BYTES)))
+    count = min(_LAST_PIECES, -(-total // _PIECE_BYTES))
 
     def piece(placed: tuple[int, LogObject]) -> int:
         # By an object's middle; an empty one at the end belongs to the last piece.
