@@ -1,47 +1,60 @@
-"""Modules of others that are loaded when they are needed."""
+"""A part of somebody else's package that is loaded when it is asked for."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from threading import Lock, get_ident
 from types import ModuleType
 from typing import Any
 
 
 @contextmanager
-def functions_later(module: str, *functions: str) -> Iterator[None]:
-    """While other modules are loaded: what they import from this one does not load it yet.
+def loaded_later(package: str, part: str, name: str) -> Iterator[None]:
+    """While a package is loaded: one of its modules, from which it imports a name, is not.
+
+    Afterwards the package has both still, and whoever asks for one of them loads the module. Where
+    the package is there already, or imports other names from the module, nothing waits.
 
     Args:
-        module: Its name.
-        functions: Its functions that load it when they are called; whoever imports another name
-            from it has it loaded at once.
+        package: The package's name.
+        part: The module's, within it.
+        name: What the package imports from the module.
     """
-    if module in sys.modules:
+    if package in sys.modules:
         yield
         return
-    stand_in = ModuleType(module)
+    module, missing = f"{package}.{part}", object()
+    stand_in, own, lock = ModuleType(module), get_ident(), Lock()
 
-    def given(name: str) -> Any:
-        if name in functions:
-            return _later(module, name)
-        if name.startswith("__"):
-            raise AttributeError(name)
-        if sys.modules.get(module) is stand_in:
-            del sys.modules[module]
-        return getattr(import_module(module), name)
+    def leave() -> None:
+        # The module itself comes to its place only after this.
+        with lock:
+            if sys.modules.get(module) is stand_in:
+                del sys.modules[module]
+
+    def given(asked: str) -> Any:
+        if asked.startswith("__"):
+            raise AttributeError(asked)
+        leave()
+        # Another thread that comes in this moment has the module itself, and so has the package.
+        if asked == name and get_ident() == own:
+            return missing
+        return getattr(import_module(module), asked)
+
+    def asked_for(asked: str) -> Any:
+        if asked not in (part, name):
+            raise AttributeError(f"module {package!r} has no attribute {asked!r}")
+        loaded = import_module(module)
+        return loaded if asked == part else getattr(loaded, name)
 
     vars(stand_in)["__getattr__"] = given
     sys.modules[module] = stand_in
     try:
         yield
     finally:
-        if sys.modules.get(module) is stand_in:
-            del sys.modules[module]
-
-
-def _later(module: str, name: str) -> Callable[..., Any]:
-    def call(*arguments: Any, **named: Any) -> Any:
-        return getattr(import_module(module), name)(*arguments, **named)
-
-    return call
+        leave()
+    names = vars(sys.modules[package])
+    if names.get(name) is missing:
+        names["__getattr__"] = asked_for
+        del names[name]

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from datetime import date
+from pathlib import Path
 
 import pytest
 from prefect import Flow
@@ -75,34 +76,156 @@ def test_block_types_of_others_have_the_keys_that_prefect_would_give_and_none_is
     assert set(ours) >= set(alone)
 
 
-def test_what_watches_the_tasks_of_the_ecs_worker_is_loaded_when_the_worker_calls_it() -> None:
+WORKERS = "'prefect_aws.workers' in sys.modules, 'prefect.workers' in sys.modules"
+
+
+def test_a_run_starts_without_workers() -> None:
+    code = f"import flows.user_page_views, sys; print({WORKERS}, 'aiobotocore' in sys.modules)"
+    assert printed(code) == ["False", "False", "False"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "import flows.user_page_views",
+        "import prefect.workers.base, flows.user_page_views",
+        "import prefect_aws, flows.user_page_views",
+    ],
+)
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        "BaseWorker.get_worker_class_from_type('ecs')",
+        "__import__('prefect.cli._worker_utils').cli._worker_utils._load_worker_class('ecs')",
+    ],
+)
+def test_prefect_finds_the_worker_of_prefect_aws(before: str, lookup: str) -> None:
     code = (
-        "import sys\n"
-        "import flows.user_page_views\n"
-        "from prefect.utilities.dispatch import lookup_type\n"
+        f"{before}\n"
         "from prefect.workers.base import BaseWorker\n"
-        "worker = sys.modules[lookup_type(BaseWorker, 'ecs').__module__]\n"
-        "print('aiobotocore' in sys.modules, 'prefect_aws.observers.ecs' in sys.modules)\n"
-        "import prefect_aws.observers.ecs as observers\n"
+        f"found = {lookup}\n"
+        "from prefect_aws import ECSWorker\n"
+        "import prefect_aws.observers.ecs as observers, prefect_aws.workers.ecs_worker as worker\n"
+        "print(found is ECSWorker is worker.ECSWorker)\n"
         "print(worker.start_observer is observers.start_observer)\n"
-        "observers.start_observer = lambda *given, **named: (given, named)\n"
-        "print(worker.start_observer(1, two=2) == ((1,), {'two': 2}))"
+        "print('ecs' in BaseWorker.get_all_available_worker_types())"
     )
-    assert printed(code) == ["False", "False", "False", "True"]
+    assert printed(code) == ["True", "True", "True"]
 
 
-def test_other_names_of_a_module_that_waits_load_it() -> None:
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "from prefect_aws import ECSWorker as found",
+        "from prefect_aws.workers import ECSWorker as found",
+        "import prefect_aws.workers; found = prefect_aws.workers.ECSWorker",
+        "import prefect_aws; found = prefect_aws.ECSWorker",
+        "import prefect_aws; found = prefect_aws.workers.ECSWorker",
+        "import prefect_aws; from prefect_aws import *; found = ECSWorker",
+    ],
+)
+def test_the_worker_of_prefect_aws_is_there_for_whoever_asks(asked: str) -> None:
+    code = f"import flows.user_page_views, sys; print({WORKERS}); {asked}; print({WORKERS}, found)"
+    assert printed(code) == [
+        *("False", "False", "True", "True"),
+        "<class",
+        "'prefect_aws.workers.ecs_worker.ECSWorker'>",
+    ]
+
+
+def test_threads_that_ask_for_the_worker_at_once_all_have_it() -> None:
+    asked = (
+        "from prefect_aws import ECSWorker as found",
+        "import prefect_aws; found = prefect_aws.workers.ECSWorker",
+        "from prefect_aws.workers import ECSWorker as found",
+        "from prefect.workers.base import BaseWorker; "
+        "found = BaseWorker.get_worker_class_from_type('ecs')",
+    )
     code = (
-        "import sys\n"
-        "from blocks.later import functions_later\n"
-        "with functions_later('colorsys', 'rgb_to_hsv'):\n"
-        "    from colorsys import rgb_to_hsv\n"
-        "    print('rgb_to_hls' in vars(sys.modules['colorsys']))\n"
-        "    from colorsys import ONE_THIRD\n"
-        "    print('rgb_to_hls' in vars(sys.modules['colorsys']))\n"
-        "print('colorsys' in sys.modules, ONE_THIRD * 3, rgb_to_hsv(0, 0, 1)[1])"
+        "import flows.user_page_views, sys\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from threading import Barrier\n"
+        f"asked = {asked!r}\n"
+        "together = Barrier(len(asked))\n"
+        "def ask(how):\n"
+        "    names = {}\n"
+        "    together.wait()\n"
+        "    exec(how, names)\n"
+        "    return names['found']\n"
+        "sys.setswitchinterval(1e-5)\n"
+        "with ThreadPoolExecutor(len(asked)) as pool:\n"
+        "    found = list(pool.map(ask, asked))\n"
+        "from prefect_aws import ECSWorker\n"
+        "print(found == [ECSWorker] * len(asked))"
     )
-    assert printed(code) == ["False", "True", "True", "1.0", "1.0"]
+    assert printed(code) == ["True"]
+
+
+def test_a_thread_that_comes_while_the_package_is_loaded_has_the_module_itself(
+    tmp_path: Path,
+) -> None:
+    body = "import sys\nsys.hold()\nfrom .costly import Thing\n"
+    code = package(tmp_path, body) + (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "def ask():\n"
+        "    from shop.costly import Thing\n"
+        "    return Thing\n"
+        "with ThreadPoolExecutor(1) as pool:\n"
+        "    def hold():\n"
+        "        global asked\n"
+        "        stand_in = sys.modules['shop.costly']\n"
+        "        asked = pool.submit(ask)\n"
+        "        while sys.modules.get('shop.costly') is stand_in:\n"
+        "            pass\n"
+        "    sys.hold = hold\n"
+        "    with loaded_later('shop', 'costly', 'Thing'):\n"
+        "        import shop\n"
+        "    print(asked.result(), shop.Thing, shop.costly.Thing)"
+    )
+    assert printed(code) == ["1", "1", "1"]
+
+
+def test_what_prefect_aws_lacks_is_missing_as_before() -> None:
+    code = (
+        "import flows.user_page_views, prefect_aws\n"
+        "try:\n"
+        "    prefect_aws.nothing\n"
+        "except AttributeError as error:\n"
+        "    print(error)"
+    )
+    assert " ".join(printed(code)) == "module 'prefect_aws' has no attribute 'nothing'"
+
+
+def package(folder: Path, body: str) -> str:
+    """Python that loads a package of two modules, `costly` later."""
+    (folder / "shop").mkdir()
+    (folder / "shop/__init__.py").write_text(body)
+    (folder / "shop/costly.py").write_text("Thing = 1\nOther = 2\n")
+    return (
+        f"import sys; sys.path.insert(0, {str(folder)!r})\nfrom blocks.later import loaded_later\n"
+    )
+
+
+def test_a_package_that_imports_another_name_has_its_module_at_once(tmp_path: Path) -> None:
+    code = package(tmp_path, "from .costly import Other\n") + (
+        "with loaded_later('shop', 'costly', 'Thing'):\n"
+        "    import shop\n"
+        "print('shop.costly' in sys.modules, shop.Other, shop.costly.Thing)"
+    )
+    assert printed(code) == ["True", "2", "1"]
+
+
+def test_a_package_that_fails_to_load_can_be_loaded_again(tmp_path: Path) -> None:
+    code = package(tmp_path, "import sys\nsys.nothing\nfrom .costly import Thing\n") + (
+        "try:\n"
+        "    with loaded_later('shop', 'costly', 'Thing'):\n"
+        "        import shop\n"
+        "except AttributeError:\n"
+        "    sys.nothing = None\n"
+        "import shop\n"
+        "print(shop.Thing)"
+    )
+    assert printed(code) == ["1"]
 
 
 def test_plain_parameters_are_told_to_prefect_as_they_are() -> None:
