@@ -2,7 +2,7 @@
 
 That is, the schemas of the block types, which only Prefect's server needs, and its ECS worker,
 which brings Prefect's other workers, its runner, aiobotocore and aiohttp: a fifth of the time that
-a flow takes to be imported. Whoever looks for a type of worker finds it.
+a flow takes to be imported. What Prefect has to look for types of workers finds it.
 """
 
 import sys
@@ -29,8 +29,9 @@ def _load_with_its_worker(*arguments: Any, **named: Any) -> Any:
     return _load_prefect_collections(*arguments, **named)
 
 
-# Prefect calls it before it looks for a type of worker. What looks for block types, and whoever has
-# imported it before, calls its own.
+# Prefect calls this before it looks for a type, of a worker or of a block. What looks for blocks
+# has imported Prefect's own above, so the worker goes on waiting; what looks for workers imports
+# ours, or has been there before.
 plugins.load_prefect_collections = _load_with_its_worker
 if "prefect.workers.base" in sys.modules:
     import_module(_WORKERS)

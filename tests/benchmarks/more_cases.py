@@ -243,8 +243,8 @@ def orchestration(bench: Bench) -> list[Figure]:
             f"of the rounds {mean(shares):.1%}, its standard error {error:.1%}",
         ),
         Figure(
-            "a plain empty flow with as many task runs, less the imports that the run without "
-            "Prefect has too, as a share of the cold run",
+            "a plain empty flow with as many task runs, less Python's start and the imports that "
+            "the run without Prefect has too, as a share of the cold run",
             "no figure was set",
             f"{(empty.median - common.median) / cold.median:.1%} ({empty.median:.1f} s less "
             f"{common.median:.1f} s, of {cold.median:.1f} s)",

@@ -151,6 +151,7 @@ def stand_in() -> None:
         Flow=Flow,
         Task=Task,
         get_run_logger=lambda: log,
+        plugins=SimpleNamespace(load_prefect_collections=dict),
     )
     _put("prefect.task_runners", ThreadPoolTaskRunner=lambda max_workers: None)
     _put(
