@@ -33,7 +33,9 @@ def shared_imports(variables: dict[str, str]) -> str:
 
 
 def _modules(program: str, variables: dict[str, str]) -> list[str]:
-    command = [sys.executable, "-c", f"{program}\nimport sys\nprint(*sys.modules)"]
+    # What has no spec was never imported, but made by another module.
+    told = "import sys; print(*(n for n, m in sys.modules.items() if getattr(m, '__spec__', None)))"
+    command = [sys.executable, "-c", f"{program}\n{told}"]
     done = subprocess.run(
         command, cwd=ROOT, env=variables, check=True, capture_output=True, text=True
     )
