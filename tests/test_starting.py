@@ -89,19 +89,17 @@ def test_a_run_starts_without_workers() -> None:
     assert printed(code) == ["False", "False", "False"]
 
 
+BY_NAME = "BaseWorker.get_worker_class_from_type('ecs')"
+BY_COMMAND = "__import__('prefect.cli._worker_utils').cli._worker_utils._load_worker_class('ecs')"
+
+
 @pytest.mark.parametrize(
-    "before",
+    ("before", "lookup"),
     [
-        "import flows.user_page_views",
-        "import prefect.workers.base, flows.user_page_views",
-        "import prefect_aws, flows.user_page_views",
-    ],
-)
-@pytest.mark.parametrize(
-    "lookup",
-    [
-        "BaseWorker.get_worker_class_from_type('ecs')",
-        "__import__('prefect.cli._worker_utils').cli._worker_utils._load_worker_class('ecs')",
+        ("import flows.user_page_views", BY_NAME),
+        ("import flows.user_page_views", BY_COMMAND),
+        ("import prefect.workers.base, flows.user_page_views", BY_NAME),
+        ("import prefect_aws, flows.user_page_views", BY_NAME),
     ],
 )
 def test_prefect_finds_the_worker_of_prefect_aws(before: str, lookup: str) -> None:
