@@ -171,6 +171,19 @@ def test_threads_that_ask_for_the_worker_at_once_all_have_it() -> None:
     assert printed(code) == ["True"]
 
 
+def package(folder: Path, body: str) -> str:
+    """Python that loads a package of two modules, `costly` later."""
+    (folder / "shop").mkdir()
+    (folder / "shop/__init__.py").write_text(body)
+    (folder / "shop/costly.py").write_text("Thing = 1\nOther = 2\n")
+    return (
+        f"import sys; sys.path.insert(0, {str(folder)!r})\nfrom blocks.later import loaded_later\n"
+    )
+
+
+LOADED = "with loaded_later('shop', 'costly', 'Thing'):\n    import shop\n"
+
+
 def test_a_package_keeps_what_waits_where_something_fails_behind_it(tmp_path: Path) -> None:
     code = package(tmp_path, "from .costly import Thing\n") + (
         "try:\n"
@@ -185,23 +198,16 @@ def test_a_package_keeps_what_waits_where_something_fails_behind_it(tmp_path: Pa
 
 def test_a_package_with_an_answer_of_its_own_has_its_module_at_once(tmp_path: Path) -> None:
     body = "from .costly import Thing\ndef __getattr__(name):\n    return name\n"
-    code = package(tmp_path, body) + (
-        "with loaded_later('shop', 'costly', 'Thing'):\n"
-        "    import shop\n"
-        "print(shop.Thing, shop.other)"
-    )
+    code = package(tmp_path, body) + LOADED + "print(shop.Thing, shop.other)"
     assert printed(code) == ["1", "other"]
 
 
 def test_a_module_that_asks_while_the_package_is_loaded_has_the_module_itself(
     tmp_path: Path,
 ) -> None:
-    code = package(tmp_path, "from .beside import Thing as theirs\nfrom .costly import Thing\n") + (
-        f"open({str(tmp_path / 'shop/beside.py')!r}, 'w').write('from shop.costly import Thing')\n"
-        "with loaded_later('shop', 'costly', 'Thing'):\n"
-        "    import shop\n"
-        "print(shop.theirs, shop.Thing)"
-    )
+    body = "from .beside import Thing as theirs\nfrom .costly import Thing\n"
+    code = package(tmp_path, body) + LOADED + "print(shop.theirs, shop.Thing)"
+    (tmp_path / "shop/beside.py").write_text("from shop.costly import Thing\n")
     assert printed(code) == ["1", "1"]
 
 
@@ -240,22 +246,9 @@ def test_what_prefect_aws_lacks_is_missing_as_before() -> None:
     assert " ".join(printed(code)) == "module 'prefect_aws' has no attribute 'nothing'"
 
 
-def package(folder: Path, body: str) -> str:
-    """Python that loads a package of two modules, `costly` later."""
-    (folder / "shop").mkdir()
-    (folder / "shop/__init__.py").write_text(body)
-    (folder / "shop/costly.py").write_text("Thing = 1\nOther = 2\n")
-    return (
-        f"import sys; sys.path.insert(0, {str(folder)!r})\nfrom blocks.later import loaded_later\n"
-    )
-
-
 def test_a_package_that_imports_another_name_has_its_module_at_once(tmp_path: Path) -> None:
-    code = package(tmp_path, "from .costly import Other\n") + (
-        "with loaded_later('shop', 'costly', 'Thing'):\n"
-        "    import shop\n"
-        "print('shop.costly' in sys.modules, shop.Other, shop.costly.Thing)"
-    )
+    told = "print('shop.costly' in sys.modules, shop.Other, shop.costly.Thing)"
+    code = package(tmp_path, "from .costly import Other\n") + LOADED + told
     assert printed(code) == ["True", "2", "1"]
 
 
