@@ -1,8 +1,9 @@
 """The flow hello-world: three steps, each with an output that is its proof."""
 
 from flows.collecting import nothing_collected
+from flows.tasks.prefect_sooner import prefect_sooner
 
-with nothing_collected():
+with nothing_collected(), prefect_sooner():
     from prefect import flow
 
     from flows.run_id import check_id

@@ -1,8 +1,9 @@
 """The flow user-page-views: logs in S3 into the table `user_page_views`."""
 
 from flows.collecting import nothing_collected, older_objects_left_alone
+from flows.tasks.prefect_sooner import prefect_sooner
 
-with nothing_collected():
+with nothing_collected(), prefect_sooner():
     from datetime import datetime, timezone
     from typing import Any
 

@@ -21,10 +21,10 @@ from blocks.environment import Environment, LogsBucket, ResultsBucket
 from flows.user_page_views import user_page_views
 
 
-def printed(code: str) -> list[str]:
-    """What a program prints, in a process of its own."""
+def printed(code: str, **others: str) -> list[str]:
+    """What a program prints, in a process of its own, with these variables beside the others."""
     command = [sys.executable, "-c", code]
-    variables = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value() or ""}
+    variables = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value() or ""} | others
     done = subprocess.run(
         command, env=variables, check=True, capture_output=True, text=True, timeout=120
     )
@@ -39,6 +39,85 @@ def test_a_run_starts_without_fastapi(prefect_server: None) -> None:
         "print('fastapi' in sys.modules)"
     )
     assert printed(code) == ["False"]
+
+
+def test_a_run_starts_without_pydantic_1(prefect_server: None) -> None:
+    code = (
+        "import sys\n"
+        "from flows.user_page_views import user_page_views\n"
+        "user_page_views(id='pydantic', environment='nowhere', return_state=True)\n"
+        "print('pydantic.v1' in sys.modules)"
+    )
+    assert printed(code) == ["False"]
+
+
+def test_a_parameter_of_pydantic_1_is_told_as_prefect_tells_it() -> None:
+    code = (
+        "from prefect import flow\n"
+        "from pydantic.v1 import BaseModel\n"
+        "class Old(BaseModel):\n"
+        "    count: int\n"
+        "@flow\n"
+        "def told(one: Old, many: list[Old]): ...\n"
+        "print(told.parameters.model_dump_json())"
+    )
+    prefects = printed(code)
+    assert "count" in str(prefects)
+    assert printed(f"import flows.user_page_views\n{code}") == prefects
+
+
+def test_each_group_of_settings_is_rendered_once_while_prefect_is_loaded() -> None:
+    code = (
+        "from collections import Counter\n"
+        "from pydantic import BaseModel\n"
+        "rendered, dump = Counter(), BaseModel.model_dump\n"
+        "def counted(self, **options):\n"
+        "    rendered[type(self).__name__] += 1\n"
+        "    return dump(self, **options)\n"
+        "BaseModel.model_dump = counted\n"
+        "import flows.user_page_views\n"
+        "print(*map(rendered.get, ('Settings', 'ServerSettings', 'ServerEventsSettings')))"
+    )
+    assert printed(code) == ["1", "1", "1"]
+
+
+_LOGGING = (
+    "import json, prefect.main\n"
+    "from prefect.logging.configuration import PROCESS_LOGGING_CONFIG as configured\n"
+    "from prefect.settings import get_current_settings\n"
+    "print(json.dumps(configured, default=str, sort_keys=True))\n"
+    "print(get_current_settings().to_environment_variables(include_aliases=True))"
+)
+
+
+def test_prefects_logging_is_configured_by_its_settings_as_without_us(tmp_path: Path) -> None:
+    configuration = tmp_path / "logging.yml"
+    configuration.write_text(
+        "version: 1\n"
+        "loggers:\n"
+        "  one: {level: $PREFECT_LOGGING_LEVEL}\n"
+        "  two: {level: $PREFECT_SERVER_LOGGING_LEVEL}\n"
+        "  three: {level: $PREFECT_INTERNAL_LOGGING_LEVEL}\n"
+    )
+    for variables in (
+        {},
+        {"PREFECT_LOGGING_LEVEL": "WARNING", "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL"},
+        {"PREFECT_LOGGING_LEVEL": "DEBUG", "PREFECT_LOGGING_SETTINGS_PATH": str(configuration)},
+    ):
+        prefects = printed(_LOGGING, **variables)
+        assert variables.get("PREFECT_LOGGING_LEVEL", "INFO") in str(prefects)
+        assert printed(f"import flows.user_page_views\n{_LOGGING}", **variables) == prefects
+
+
+def test_prefect_that_is_loaded_already_stays_as_it_is() -> None:
+    code = (
+        "import prefect.main\n"
+        "from prefect._internal.pydantic.v1_schema import is_v1_model\n"
+        "import flows.user_page_views\n"
+        "from prefect._internal.pydantic import v1_schema\n"
+        "print(v1_schema.is_v1_model is is_v1_model)"
+    )
+    assert printed(code) == ["True"]
 
 
 def test_a_run_starts_without_making_schemas_of_block_types() -> None:

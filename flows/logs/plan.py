@@ -62,11 +62,17 @@ def make_plan(objects: Iterable[LogObject], known: Iterable[tuple[str, str, str]
     """
     listed, done = sorted(objects), set(known)
     new = [item for item in listed if (item.kind, item.key, item.etag) not in done]
-    groups = list(pack(new, PART_BYTES, PART_OBJECTS))
     # The user updates first: they are few, and last they would keep one core at work alone.
-    groups.sort(key=lambda group: group[0].kind == "page_views")
+    new.sort(key=lambda item: item.kind == "page_views")
+    groups = list(pack(new, PART_BYTES, PART_OBJECTS))
     groups[-1:] = [piece for last in groups[-1:] for piece in _pieces(last)]
-    return Plan(listed, [list(pack(group, UNIT_BYTES, UNIT_OBJECTS)) for group in groups])
+    return Plan(listed, [list(_units(group)) for group in groups])
+
+
+def _units(part: list[LogObject]) -> Iterator[list[LogObject]]:
+    """Cut a part into units, the objects of each of one kind."""
+    for _, alike in groupby(part, lambda item: item.kind):
+        yield from pack(alike, UNIT_BYTES, UNIT_OBJECTS)
 
 
 def _pieces(last: list[LogObject]) -> Iterator[list[LogObject]]:
