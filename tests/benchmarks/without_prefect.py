@@ -153,6 +153,7 @@ def stand_in() -> None:
         get_run_logger=lambda: log,
         plugins=SimpleNamespace(load_prefect_collections=dict),
     )
+    _put("prefect.main")
     _put("prefect.task_runners", ThreadPoolTaskRunner=lambda max_workers: None)
     _put(
         "prefect.context",
