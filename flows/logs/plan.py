@@ -18,6 +18,8 @@ PART_OBJECTS = 2_000
 # not too small, as a task run takes 30 ms beside its work.
 _LAST_PIECES = 4
 _PIECE_BYTES = 64 * 2**20
+# An object takes as long as this many bytes of a larger one, at least: it has to be asked for.
+_OBJECT_BYTES = PART_BYTES // PART_OBJECTS
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,33 @@ def make_plan(objects: Iterable[LogObject], known: Iterable[tuple[str, str, str]
     new = [item for item in listed if (item.kind, item.key, item.etag) not in done]
     # The user updates first: they are few, and last they would keep one core at work alone.
     new.sort(key=lambda item: item.kind == "page_views")
-    groups = list(pack(new, PART_BYTES, PART_OBJECTS))
-    groups[-1:] = [piece for last in groups[-1:] for piece in _pieces(last)]
-    return Plan(listed, [list(_units(group)) for group in groups])
+    parts = list(_evenly(new, PART_BYTES))
+    parts[-1:] = [piece for last in parts[-1:] for piece in _pieces(last)]
+    return Plan(listed, [list(_units(part)) for part in parts])
+
+
+def _evenly(objects: list[LogObject], most: int) -> Iterator[list[LogObject]]:
+    """Cut objects up evenly by bytes, into as many groups as it takes for so many bytes in each.
+
+    Were all but the last group full, that might be a small one, beside which a full one would keep
+    one thread at work alone.
+    """
+    ends = list(accumulate(map(_weight, objects)))
+    total = ends[-1] if ends else 0
+    count = -(-total // most)
+
+    def group(placed: tuple[int, LogObject]) -> int:
+        # By an object's middle.
+        end, item = placed
+        return (2 * end - _weight(item)) * count // (2 * total)
+
+    for _, items in groupby(zip(ends, objects, strict=True), group):
+        yield [item for _, item in items]
+
+
+def _pieces(part: list[LogObject]) -> Iterator[list[LogObject]]:
+    """Cut the last part up, into no more pieces than it needs."""
+    return _evenly(part, max(_PIECE_BYTES, -(-sum(map(_weight, part)) // _LAST_PIECES)))
 
 
 def _units(part: list[LogObject]) -> Iterator[list[LogObject]]:
@@ -75,19 +101,8 @@ def _units(part: list[LogObject]) -> Iterator[list[LogObject]]:
         yield from pack(alike, UNIT_BYTES, UNIT_OBJECTS)
 
 
-def _pieces(last: list[LogObject]) -> Iterator[list[LogObject]]:
-    """Cut the last part up by bytes: into even pieces, and no more of them than it needs."""
-    ends = list(accumulate(item.size for item in last))
-    total = max(ends[-1], 1)
-    count = min(_LAST_PIECES, -(-total // _PIECE_BYTES))
-
-    def piece(placed: tuple[int, LogObject]) -> int:
-        # By an object's middle; an empty one at the end belongs to the last piece.
-        end, item = placed
-        return min((2 * end - item.size) * count // (2 * total), count - 1)
-
-    for _, items in groupby(zip(ends, last, strict=True), piece):
-        yield [item for _, item in items]
+def _weight(item: LogObject) -> int:
+    return max(item.size, _OBJECT_BYTES)
 
 
 def check_listing(objects: Iterable[LogObject], where: str) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
+
+import pytest
+
 from flows.logs.objects import LogObject
 from flows.logs.plan import PART_BYTES, make_plan
 
@@ -67,5 +71,14 @@ def test_user_updates_share_a_task_run_with_page_views() -> None:
     assert sizes == [55 * MIB, 52 * MIB]
 
 
-def test_ten_thousand_small_objects_are_a_few_parts() -> None:
-    assert len(sizes_of_parts(objects_of("page_views", 10_000, 6 * 1024))) == 5
+def test_ten_thousand_small_objects_are_a_few_parts_and_the_last_ones_smaller() -> None:
+    sizes = sizes_of_parts(objects_of("page_views", 10_000, 6 * 1024))
+    assert [size // (6 * 1024) for size in sizes] == 4 * [2_000] + 4 * [500]
+
+
+@pytest.mark.parametrize("count", range(6, 240, 3))
+def test_two_threads_end_at_about_the_same_time_however_much_there_is(count: int) -> None:
+    busy = [0, 0]
+    for size in sizes_of_parts(objects_of("page_views", count, 24 * MIB)):
+        heapq.heapreplace(busy, busy[0] + size)
+    assert max(busy) - min(busy) <= 4 * 24 * MIB

@@ -109,9 +109,9 @@ def test_ten_thousand_small_objects_are_work_for_a_few_tasks(world: World) -> No
     assert world.rows() == expected.rows
     assert_account(summary, expected)
     assert summary.objects_parsed == 10_001
-    assert task_states(state, expected=9) == {
+    assert task_states(state, expected=12) == {
         ("list-logs", "Completed"): 1,
-        ("extract-logs", "Completed"): 6,
+        ("extract-logs", "Completed"): 9,
         ("summarise", "Completed"): 1,
         ("publish", "Completed"): 1,
     }
