@@ -162,6 +162,7 @@ def test_the_keys_of_both_flows_are_these_and_no_secret_lies_in_the_storage(
     assert {key for key in stored if "k:1=a" in key and key.startswith("records/")} == {
         f"records/list-logs/v2/{name}.json",
         f"records/extract-logs/v2/{name}-0.json",
+        f"records/extract-logs/v2/{name}-1.json",
         f"records/summarise/v3/{name}.json",
         f"records/publish/v2/{name}.json",
         f"records/write-word/v1/{name}-hello.json",

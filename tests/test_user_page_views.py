@@ -63,7 +63,7 @@ def assert_account(summary: RunSummary, expected: Model) -> None:
 def run_watched(world: World, id: str) -> tuple[RunSummary, set[tuple[str, str]]]:
     """Run the flow, and give its summary and in which states its tasks ended."""
     state = user_page_views(id=id, environment=world.name, return_state=True)
-    return state.result(), set(task_states(state, expected=4))
+    return state.result(), set(task_states(state, expected=5))
 
 
 TASKS = ("list-logs", "extract-logs", "summarise", "publish")

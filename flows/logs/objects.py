@@ -49,7 +49,7 @@ def _digest(value: object) -> str:
 def pack(
     objects: Iterable[LogObject], most_bytes: int, most_objects: int
 ) -> Iterator[list[LogObject]]:
-    """Group objects in the order given, up to a size; a large object stands alone.
+    """Group objects of one kind, in key order, up to a size; a large object stands alone.
 
     Args:
         objects: Any log objects.
@@ -58,8 +58,9 @@ def pack(
     """
     group: list[LogObject] = []
     size = 0
-    for item in objects:
-        if group and (size + item.size > most_bytes or len(group) >= most_objects):
+    for item in sorted(objects):
+        full = size + item.size > most_bytes or len(group) >= most_objects
+        if group and (full or group[0].kind != item.kind):
             yield group
             group, size = [], 0
         group.append(item)

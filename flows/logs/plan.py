@@ -11,15 +11,14 @@ from flows.logs.sealed import seal, unseal
 # A unit is what one extract holds, and what a crash loses at most: small objects share one.
 UNIT_BYTES = 8 * 2**20
 UNIT_OBJECTS = 500
-# A part is what one task run does: orchestration costs per task run.
+# A part is what one task run does, with objects of one kind: orchestration costs per task run.
 PART_BYTES = 2**30
-PART_OBJECTS = 2_000
 # The last part is cut up, so that at the end no thread works long while others have nothing; but
 # not too small, as a task run takes 30 ms beside its work.
 _LAST_PIECES = 4
 _PIECE_BYTES = 64 * 2**20
-# An object takes as long as this many bytes of a larger one, at least: it has to be asked for.
-_OBJECT_BYTES = PART_BYTES // PART_OBJECTS
+# A small object takes as long as so many bytes of a large one: it has to be asked for.
+_OBJECT_BYTES = 2**19
 
 
 @dataclass(frozen=True)
@@ -65,21 +64,25 @@ def make_plan(objects: Iterable[LogObject], known: Iterable[tuple[str, str, str]
     listed, done = sorted(objects), set(known)
     new = [item for item in listed if (item.kind, item.key, item.etag) not in done]
     # The user updates first: they are few, and last they would keep one core at work alone.
-    new.sort(key=lambda item: item.kind == "page_views")
-    parts = list(_evenly(new, PART_BYTES))
-    parts[-1:] = [piece for last in parts[-1:] for piece in _pieces(last)]
-    return Plan(listed, [list(_units(part)) for part in parts])
+    parts = [
+        part
+        for kind in ("user_updates", "page_views")
+        for part in _evenly([item for item in new if item.kind == kind], PART_BYTES)
+    ]
+    if parts:
+        parts[-1:] = _pieces(parts[-1])
+    return Plan(listed, [list(pack(part, UNIT_BYTES, UNIT_OBJECTS)) for part in parts])
 
 
-def _evenly(objects: list[LogObject], most: int) -> Iterator[list[LogObject]]:
-    """Cut objects up evenly by bytes, into as many groups as it takes for so many bytes in each.
+def _evenly(objects: list[LogObject], size: int) -> Iterator[list[LogObject]]:
+    """Cut objects up evenly by weight, into as few groups as it takes for about a size at most.
 
-    Were all but the last group full, that might be a small one, beside which a full one would keep
-    one thread at work alone.
+    Were all but the last group full, the last could be small, and a thread would be left to work
+    on a full one alone.
     """
     ends = list(accumulate(map(_weight, objects)))
     total = ends[-1] if ends else 0
-    count = -(-total // most)
+    count = -(-total // size)
 
     def group(placed: tuple[int, LogObject]) -> int:
         # By an object's middle.
@@ -93,12 +96,6 @@ def _evenly(objects: list[LogObject], most: int) -> Iterator[list[LogObject]]:
 def _pieces(part: list[LogObject]) -> Iterator[list[LogObject]]:
     """Cut the last part up, into no more pieces than it needs."""
     return _evenly(part, max(_PIECE_BYTES, -(-sum(map(_weight, part)) // _LAST_PIECES)))
-
-
-def _units(part: list[LogObject]) -> Iterator[list[LogObject]]:
-    """Cut a part into units, the objects of each of one kind."""
-    for _, alike in groupby(part, lambda item: item.kind):
-        yield from pack(alike, UNIT_BYTES, UNIT_OBJECTS)
 
 
 def _weight(item: LogObject) -> int:
