@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from datetime import date
 from pathlib import Path
@@ -11,7 +9,6 @@ from pathlib import Path
 import pytest
 from prefect import Flow
 from prefect.blocks.core import block_schema_to_key
-from prefect.settings import PREFECT_API_URL
 from prefect.utilities.dispatch import get_dispatch_key
 
 from blocks.credentials import AwsSessionCredentials
@@ -19,16 +16,7 @@ from blocks.database import Database
 from blocks.described import Described
 from blocks.environment import Environment, LogsBucket, ResultsBucket
 from flows.user_page_views import user_page_views
-
-
-def printed(code: str, **others: str) -> list[str]:
-    """What a program prints, in a process of its own, with these variables beside the others."""
-    command = [sys.executable, "-c", code]
-    variables = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value() or ""} | others
-    done = subprocess.run(
-        command, env=variables, check=True, capture_output=True, text=True, timeout=120
-    )
-    return done.stdout.split()
+from tests.support.programs import printed
 
 
 def test_a_run_starts_without_fastapi(prefect_server: None) -> None:
@@ -39,6 +27,41 @@ def test_a_run_starts_without_fastapi(prefect_server: None) -> None:
         "print('fastapi' in sys.modules)"
     )
     assert printed(code) == ["False"]
+
+
+def test_a_run_starts_without_what_only_deployments_and_command_lines_use(
+    prefect_server: None,
+) -> None:
+    code = (
+        "import sys\n"
+        "from flows.user_page_views import user_page_views\n"
+        "user_page_views(id='unused', environment='nowhere', return_state=True)\n"
+        "unused = {'jsonschema', 'pathspec', 'coolname', 'httpx._main', 'click'}\n"
+        "print(len(unused & set(sys.modules)), 'prefect.main' in sys.modules)"
+    )
+    assert printed(code) == ["0", "True"]
+
+
+def test_what_was_left_out_is_there_when_prefect_or_a_program_uses_it() -> None:
+    code = (
+        "import prefect.main\n"
+        "from uuid import UUID\n"
+        "from prefect.client.schemas.actions import DeploymentCreate\n"
+        "from prefect.utilities.filesystem import filter_files\n"
+        "from prefect.utilities.names import generate_slug\n"
+        "import httpx, jsonschema, sys\n"
+        "print(generate_slug(2).count('-'), len(filter_files('tests', ['*.py'])))\n"
+        "print(callable(httpx.main), jsonschema is sys.modules['jsonschema'])\n"
+        "deployed = DeploymentCreate(name='d', flow_id=UUID(int=1), job_variables={'a': 1})\n"
+        "schema = {'type': 'object', 'properties': {'a': {'type': 'string'}}}\n"
+        "try:\n"
+        "    deployed.check_valid_configuration({'variables': schema})\n"
+        "except jsonschema.ValidationError as error:\n"
+        "    print(error.message)"
+    )
+    found = printed(f"import flows.user_page_views\n{code}")
+    assert (found[0], found[-1]) == ("1", "'string'")
+    assert found == printed(code)
 
 
 def test_a_run_starts_without_pydantic_1(prefect_server: None) -> None:

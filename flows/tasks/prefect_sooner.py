@@ -7,6 +7,10 @@ from functools import wraps
 from inspect import currentframe
 from typing import Any
 
+from blocks.later import imported_later, loaded_later
+
+# Of a deployment's schema, of its files, and of names that the server gives.
+_UNUSED = ("jsonschema", "pathspec", "coolname")
 _DUMP = "model_dump"
 _V1_SCHEMA = "prefect._internal.pydantic.v1_schema"
 
@@ -20,7 +24,9 @@ def prefect_sooner() -> Iterator[None]:
     if "prefect.main" in sys.modules:
         yield
         return
-    with _each_setting_rendered_once():
+    with loaded_later("httpx", "_main", "main"):
+        import httpx  # noqa: F401  (its command line is left out)
+    with imported_later(*_UNUSED), _each_setting_rendered_once():
         yield
     _no_search_for_models_of_pydantic_1()
 
