@@ -1,10 +1,9 @@
-"""What somebody else imports, loaded when it is asked for."""
+"""A part of somebody else's package that is loaded when it is asked for."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from importlib.util import find_spec, module_from_spec
 from inspect import currentframe
 from threading import Lock
 from types import ModuleType
@@ -12,54 +11,7 @@ from typing import Any
 
 
 class _Missing:
-    """Stands for a name that a package will be asked for; a package may mark it as its own."""
-
-
-@contextmanager
-def imported_later(*modules: str) -> Iterator[None]:
-    """Within: who imports one of these modules whole has a stand-in, which loads it when used.
-
-    Whoever takes a name from it, or imports a module within it, loads it at once. Afterwards who
-    imports it has the module itself.
-
-    Args:
-        modules: Names without a dot. A module that is loaded or not installed stays as it is.
-    """
-    stand_ins = {name: made for name in modules if (made := _stand_in(name))}
-    for name, stand_in in stand_ins.items():
-        sys.modules.setdefault(name, stand_in)
-    try:
-        yield
-    finally:
-        for name, stand_in in stand_ins.items():
-            _leave(name, stand_in)
-
-
-def _stand_in(name: str) -> ModuleType | None:
-    spec = None if name in sys.modules else find_spec(name)
-    if spec is None:
-        return None
-    stand_in = module_from_spec(spec)
-
-    def of_the_module(asked: str) -> Any:
-        _leave(name, stand_in)
-        return getattr(import_module(name), asked)
-
-    names = vars(stand_in)
-    # Python asks for a module's place before it imports one within it.
-    names.pop("__path__", None)
-    names["__getattr__"] = of_the_module
-    return stand_in
-
-
-_leaving = Lock()
-
-
-def _leave(name: str, stand_in: ModuleType) -> None:
-    """Make place for the module itself, which takes it only after this."""
-    with _leaving:
-        if sys.modules.get(name) is stand_in:
-            del sys.modules[name]
+    """Stands for a name that is asked for later; a package may mark it as its own meanwhile."""
 
 
 @contextmanager
@@ -79,12 +31,18 @@ def loaded_later(package: str, part: str, name: str) -> Iterator[None]:
         yield
         return
     module, missing = f"{package}.{part}", _Missing()
-    stand_in = ModuleType(module)
+    stand_in, lock = ModuleType(module), Lock()
+
+    def leave() -> None:
+        # The module itself comes to its place only after this.
+        with lock:
+            if sys.modules.get(module) is stand_in:
+                del sys.modules[module]
 
     def given(asked: str) -> Any:
         if asked.startswith("__"):
             raise AttributeError(asked)
-        _leave(module, stand_in)
+        leave()
         # Only the package can do without: whoever else comes in this moment has the module itself.
         frame = currentframe()
         asks = frame and frame.f_back and frame.f_back.f_globals.get("__name__")
@@ -113,5 +71,5 @@ def loaded_later(package: str, part: str, name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        _leave(module, stand_in)
+        leave()
         without()

@@ -29,39 +29,20 @@ def test_a_run_starts_without_fastapi(prefect_server: None) -> None:
     assert printed(code) == ["False"]
 
 
-def test_a_run_starts_without_what_only_deployments_and_command_lines_use(
-    prefect_server: None,
-) -> None:
+def test_a_run_starts_without_httpxs_command_line(prefect_server: None) -> None:
     code = (
         "import sys\n"
         "from flows.user_page_views import user_page_views\n"
-        "user_page_views(id='unused', environment='nowhere', return_state=True)\n"
-        "unused = {'jsonschema', 'pathspec', 'coolname', 'httpx._main', 'click'}\n"
-        "print(len(unused & set(sys.modules)), 'prefect.main' in sys.modules)"
+        "user_page_views(id='httpx', environment='nowhere', return_state=True)\n"
+        "print(len({'httpx._main', 'click'} & set(sys.modules)), 'httpx' in sys.modules)"
     )
     assert printed(code) == ["0", "True"]
 
 
-def test_what_was_left_out_is_there_when_prefect_or_a_program_uses_it() -> None:
-    code = (
-        "import prefect.main\n"
-        "from uuid import UUID\n"
-        "from prefect.client.schemas.actions import DeploymentCreate\n"
-        "from prefect.utilities.filesystem import filter_files\n"
-        "from prefect.utilities.names import generate_slug\n"
-        "import httpx, jsonschema, sys\n"
-        "print(generate_slug(2).count('-'), len(filter_files('tests', ['*.py'])))\n"
-        "print(callable(httpx.main), jsonschema is sys.modules['jsonschema'])\n"
-        "deployed = DeploymentCreate(name='d', flow_id=UUID(int=1), job_variables={'a': 1})\n"
-        "schema = {'type': 'object', 'properties': {'a': {'type': 'string'}}}\n"
-        "try:\n"
-        "    deployed.check_valid_configuration({'variables': schema})\n"
-        "except jsonschema.ValidationError as error:\n"
-        "    print(error.message)"
-    )
-    found = printed(f"import flows.user_page_views\n{code}")
-    assert (found[0], found[-1]) == ("1", "'string'")
-    assert found == printed(code)
+def test_httpxs_command_line_is_there_for_whoever_asks() -> None:
+    code = "import httpx\nprint(callable(httpx.main), hasattr(httpx, 'nothing'), httpx.main.name)"
+    assert printed(f"import flows.user_page_views\n{code}") == printed(code)
+    assert printed(code)[:2] == ["True", "False"]
 
 
 def test_a_run_starts_without_pydantic_1(prefect_server: None) -> None:
