@@ -19,22 +19,16 @@ from flows.user_page_views import user_page_views
 from tests.support.programs import printed
 
 
-def test_a_run_starts_without_fastapi(prefect_server: None) -> None:
+@pytest.mark.parametrize("flow", ["hello_world", "user_page_views"])
+def test_a_run_starts_without_fastapi_pydantic_1_and_httpxs_command_line(
+    prefect_server: None, flow: str
+) -> None:
     code = (
         "import sys\n"
-        "from flows.hello_world import hello_world\n"
-        "hello_world(id='fastapi', environment='nowhere', return_state=True)\n"
-        "print('fastapi' in sys.modules)"
-    )
-    assert printed(code) == ["False"]
-
-
-def test_a_run_starts_without_httpxs_command_line(prefect_server: None) -> None:
-    code = (
-        "import sys\n"
-        "from flows.user_page_views import user_page_views\n"
-        "user_page_views(id='httpx', environment='nowhere', return_state=True)\n"
-        "print(len({'httpx._main', 'click'} & set(sys.modules)), 'httpx' in sys.modules)"
+        f"from flows.{flow} import {flow}\n"
+        f"{flow}(id='unused', environment='nowhere', return_state=True)\n"
+        "unused = {'fastapi', 'pydantic.v1', 'httpx._main', 'click'}\n"
+        "print(len(unused & set(sys.modules)), 'httpx' in sys.modules)"
     )
     assert printed(code) == ["0", "True"]
 
@@ -43,16 +37,6 @@ def test_httpxs_command_line_is_there_for_whoever_asks() -> None:
     code = "import httpx\nprint(callable(httpx.main), hasattr(httpx, 'nothing'), httpx.main.name)"
     assert printed(f"import flows.user_page_views\n{code}") == printed(code)
     assert printed(code)[:2] == ["True", "False"]
-
-
-def test_a_run_starts_without_pydantic_1(prefect_server: None) -> None:
-    code = (
-        "import sys\n"
-        "from flows.user_page_views import user_page_views\n"
-        "user_page_views(id='pydantic', environment='nowhere', return_state=True)\n"
-        "print('pydantic.v1' in sys.modules)"
-    )
-    assert printed(code) == ["False"]
 
 
 def test_a_parameter_of_pydantic_1_is_told_as_prefect_tells_it() -> None:

@@ -1,4 +1,4 @@
-"""Prefect, loaded without work whose outcome is known or is there already."""
+"""Prefect, loaded without work whose outcome is known or that no run uses."""
 
 import sys
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _V1_SCHEMA = "prefect._internal.pydantic.v1_schema"
 
 @contextmanager
 def prefect_sooner() -> Iterator[None]:
-    """Within: Prefect loads without work that has a known outcome, or none that is used.
+    """Within: Prefect loads without work whose outcome is known or that no run uses.
 
     Where it is loaded already, or lacks what is changed here, it stays as it is.
     """
