@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -234,13 +233,15 @@ def orchestration(bench: Bench) -> list[Figure]:
             one.seconds, two.seconds, three.seconds, four.seconds, strict=True
         )
     ]
-    error = stdev(shares) / len(shares) ** 0.5 if len(shares) > 1 else math.nan
+    spread = f"mean of the rounds {mean(shares):.1%}"
+    if len(shares) > 1:
+        spread += f", its standard error {stdev(shares) / len(shares) ** 0.5:.1%}"
     return [
         Figure(
             f"Prefect's share of the cold run ({tasks} task runs, import and start included)",
             "10 %",
-            f"{share:.1%} (without Prefect {bare.median:.1f} s; with {cold.median:.1f} s); mean "
-            f"of the rounds {mean(shares):.1%}, its standard error {error:.1%}",
+            f"{share:.1%} (without Prefect {bare.median:.1f} s; with {cold.median:.1f} s); "
+            f"{spread}",
         ),
         Figure(
             "a plain empty flow with as many task runs, less Python's start and the imports that "
