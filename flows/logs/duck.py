@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from flows.errors import SettingsError
 from flows.logs.duck_settings import DuckSettings
 from flows.stopping import interrupted_by_stop
 
@@ -21,7 +22,11 @@ PARQUET_OF_NUMBERS = f"{_PARQUET}, COMPRESSION snappy"
 
 @contextmanager
 def duck(settings: DuckSettings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A private DuckDB that never reaches out to the network."""
+    """A private DuckDB that never reaches out to the network.
+
+    Raises:
+        SettingsError: The work did not fit into its limits.
+    """
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": settings.memory_limit,
         "threads": str(settings.threads),
@@ -36,6 +41,12 @@ def duck(settings: DuckSettings) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         with interrupted_by_stop(connection.interrupt):
             yield connection
+    except duckdb.OutOfMemoryException as error:
+        raise SettingsError(
+            f"DuckDB's work does not fit into {settings.memory_limit} of memory, with as much on "
+            "disk as can be: raise DUCKDB_MEMORY_LIMIT, or name a folder on a larger disk "
+            "(DUCKDB_SPILL_FOLDER), and register the environment again."
+        ) from error
     finally:
         connection.close()
 

@@ -1,6 +1,6 @@
 """What a valid record is: the contract's table of reasons, one record at a time.
 
-This is the reference. The SQL of `extract_*.sql` answers for the plain records only, and leaves
+This is the reference. Compiled code (`scan_*.py`) answers for the plain records only, and leaves
 every record over that it is not sure of; those come here.
 """
 

@@ -47,7 +47,11 @@ def extract_logs(
     done, told = {"objects": 0, "lines": 0}, time.monotonic()
     try:
         units = load_plan(storage, plan).parts[part]
-        with scratch_folder() as scratch, duck(duck_settings(block, scratch, 1)) as connection:
+        with (
+            scratch_folder() as scratch,
+            duck_settings(block, scratch, 1) as settings,
+            duck(settings) as connection,
+        ):
             extractor = Extractor(
                 connection, block.log_environment, scratch, block.max_expansion_ratio
             )

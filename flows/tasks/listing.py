@@ -14,7 +14,7 @@ from flows.tasks.caching import cached_task
 from flows.tasks.environments import environment_of
 from flows.tasks.extracts import find_units
 from flows.tasks.housekeeping import sweep
-from flows.tasks.places import logs_of, results_of, warehouse_of
+from flows.tasks.places import logs_of, results_of, spill_folder, warehouse_of
 from flows.tasks.scratch import sweep_scratch
 from flows.warehouse.ledger import count_runs, find_latest, next_listing, prepare
 
@@ -41,6 +41,8 @@ def list_logs(
     logs, storage = logs_of(block), results_of(block)
     scope = Scope(logs.bucket, block.log_environment)
     sweep_scratch()
+    if (folder := spill_folder(block)) is not None:
+        sweep_scratch(folder)
     with warehouse_of(block) as warehouse:
         prepare(warehouse)
         runs = count_runs(warehouse)

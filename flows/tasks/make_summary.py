@@ -117,7 +117,8 @@ def _whole(
     with scratch_folder() as scratch, preloading(block, name) as counting:
         events = {kind: _fetch_events(storage, _of_kind(objects, kind), scratch) for kind in KINDS}
         rejects = _rejects(block, storage, objects, scratch)
-        made = summarise(events, scratch, duck_settings(block, scratch), counting)
+        with duck_settings(block, scratch) as settings:
+            made = summarise(events, scratch, settings, counting)
         distinct = {"page_views": made.page_views, "user_updates": made.user_updates}
         accounts = _accounts(objects, distinct)
         return store_summary(
@@ -149,15 +150,15 @@ def _additions(
         except ListAgain as reason:
             raise _LatestLost(str(reason)) from None
         assert latest is not None
-        settings = duck_settings(block, scratch)
         parts: dict[str, list[Part]] = {}
         paths: dict[str, Path] = {}
-        for kind in KINDS:
-            new = list(_of_kind(added, kind).values())
-            old = [one for item, one in _of_kind(objects, kind).items() if item in known]
-            parts[kind], files = _fetch_parts(storage, new, old, scratch, settings)
-            paths |= files
-        made = find_changes(parts, paths, latest, scratch, settings)
+        with duck_settings(block, scratch) as settings:
+            for kind in KINDS:
+                new = list(_of_kind(added, kind).values())
+                old = [one for item, one in _of_kind(objects, kind).items() if item in known]
+                parts[kind], files = _fetch_parts(storage, new, old, scratch, settings)
+                paths |= files
+            made = find_changes(parts, paths, latest, scratch, settings)
         distinct = {
             "page_views": before["page_views"]["counted"] + made.page_views,
             "user_updates": before["user_updates"]["counted"] + made.user_updates,
@@ -239,5 +240,5 @@ def _rejects(
         return None
     paths = fetch(storage, [(unit.manifest, file) for unit, file, _ in chosen], scratch)
     wanted = [(paths[file.name], keys) for _, file, keys in chosen]
-    with duck(duck_settings(block, scratch)) as connection:
+    with duck_settings(block, scratch) as settings, duck(settings) as connection:
         return merge_rejects(connection, wanted, scratch / "all_rejects.parquet")

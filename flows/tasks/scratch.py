@@ -14,10 +14,14 @@ _kept: ContextVar[Path | None] = ContextVar("kept", default=None)
 
 
 @contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """An empty folder; a lock on it, which ends with the process, tells that it is in use."""
+def scratch_folder(within: Path | None = None) -> Iterator[Path]:
+    """An empty folder; a lock on it, which ends with the process, tells that it is in use.
+
+    Args:
+        within: Where it lies; by default among the machine's temporary files.
+    """
     while True:
-        folder = Path(mkdtemp(prefix=_PREFIX))
+        folder = Path(mkdtemp(prefix=_PREFIX, dir=within))
         lock = _locked(folder)
         # A sweep may have come between the two.
         if lock is not None and folder.exists():
@@ -60,9 +64,9 @@ def _flat(name: str) -> str:
     return name.replace("/", "-")
 
 
-def sweep_scratch() -> None:
+def sweep_scratch(within: Path | None = None) -> None:
     """Delete the scratch folders of this user whose processes have ended."""
-    for folder in Path(gettempdir()).glob(f"{_PREFIX}*"):
+    for folder in (within or Path(gettempdir())).glob(f"{_PREFIX}*"):
         lock = _locked(folder)
         if lock is not None:
             shutil.rmtree(folder, ignore_errors=True)
