@@ -81,7 +81,7 @@ def test_a_run_spills_there_and_comes_to_the_same_table(
     }
     key = {"page_views": "PageViews/large", "user_updates": "UserUpdates/large"}[kind]
     objects = fill(world, FIRST | {key: "".join(bodies[kind]() for _ in range(200_000))})
-    # Half as much memory is too little for any of it, spilled or not.
+    # With 200 MB neither fits, spilled or not.
     world.register(DUCKDB_SPILL_FOLDER=str(tmp_path), DUCKDB_MEMORY_LIMIT="300MB")
     world.run("one")
     assert world.rows() == model(objects).rows
