@@ -12,7 +12,7 @@ from flows.logs.events_file import Written, measure_events
 from flows.logs.pieces import Lines, Odd
 from flows.logs.records import Rejected, read_page_view
 from flows.logs.scan_alike import LAYOUT
-from flows.logs.scan_page_views import FIELDS, scan_page_views
+from flows.logs.scan_page_views import FIELDS, TEXTS, scan_page_views
 from flows.logs.tally import Tally
 from flows.logs.verdicts import ANONYMOUS, FULL, OTHER_ENVIRONMENT
 from flows.stopping import check_stop
@@ -37,6 +37,7 @@ class PageViewReader:
         self._environment = np.frombuffer(log_environment.encode(), np.uint8)
         self._unsure = np.empty((_MOST_UNSURE, 3), np.int64)
         self._fields, self._layout = np.empty(FIELDS, np.int64), np.empty(LAYOUT, np.int64)
+        self._texts = np.empty(TEXTS, np.uint8)
         self._views = no_views()
         self._spilled = False
 
@@ -72,6 +73,7 @@ class PageViewReader:
                 self._unsure,
                 self._fields,
                 self._layout,
+                self._texts,
             )
             for line_number, start, end in self._unsure[:left].tolist():
                 self._judge(number, lines.odd(line_number, start, end), tally)

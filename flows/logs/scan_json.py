@@ -47,16 +47,27 @@ def text_end(data: Items, at: int) -> tuple[int, bool]:
 def _escape_end(data: Items, at: int) -> int:
     mark = data[at]
     if mark == SMALL_U:
-        for offset in range(1, 5):
-            digit = data[at + offset]
-            letter = digit | LOWER
-            if not (ZERO <= digit <= NINE or SMALL_A <= letter <= SMALL_F):
-                return UNKNOWN
-        return at + 5
+        return UNKNOWN if code_unit(data, at + 1) == UNKNOWN else at + 5
     for known in _ESCAPES:
         if mark == known:
             return at + 1
     return UNKNOWN
+
+
+@inlined
+def code_unit(data: Items, at: int) -> int:
+    """What four hexadecimal digits stand for, or `UNKNOWN`."""
+    unit = 0
+    for offset in range(4):
+        digit = data[at + offset]
+        letter = digit | LOWER
+        if ZERO <= digit <= NINE:
+            unit = unit * 16 + digit - ZERO
+        elif SMALL_A <= letter <= SMALL_F:
+            unit = unit * 16 + letter - SMALL_A + 10
+        else:
+            return UNKNOWN
+    return unit
 
 
 @inlined

@@ -6,10 +6,12 @@ from numpy.typing import NDArray
 from flows.logs.distinct_views import Views, add_view, pointers
 from flows.logs.records import MOST_URL_BYTES
 from flows.logs.scan_alike import forget, judge_alike, remember
+from flows.logs.scan_escapes import room_for, unescape
 from flows.logs.scan_json import (
     ABSENT,
     CLOSE_BRACE,
     COMMA,
+    ESCAPED,
     NULL,
     NUMBER,
     OPEN_BRACE,
@@ -39,10 +41,29 @@ from flows.machine_code.primitives import pointer
 
 FIELDS = 12
 _TS, _URL, _ENVIRONMENT, _USER_ID = map(tuple, (b"ts", b"url", b"environment", b"user_id"))
+_MOST_TEXT = MOST_URL_BYTES
+_ROOM = room_for(_MOST_TEXT)
+TEXTS = 3 * _ROOM
+"""Room for the texts of a line that are written with escapes."""
 
 
 @inlined
-def _read_members(data: Items, at: int, fields: Items) -> int:
+def _field(data: Items, start: int, end: int) -> int:
+    """Which of the four fields has this name; -1 for none of them."""
+    size = end - start
+    if size == 2 and starts(data, start, _TS):
+        return 0
+    if size == 3 and starts(data, start, _URL):
+        return 1
+    if size == 11 and starts(data, start, _ENVIRONMENT):
+        return 2
+    if size == 7 and starts(data, start, _USER_ID):
+        return 3
+    return -1
+
+
+@inlined
+def _read_members(data: Items, at: int, fields: Items, texts: Items) -> int:
     """Walk the object that starts here; note kind, start and end of the four fields.
 
     Of equal names the last counts. Gives the line's end, or UNKNOWN where the line is not surely
@@ -59,8 +80,14 @@ def _read_members(data: Items, at: int, fields: Items) -> int:
             return UNKNOWN
         name = at + 1
         end, escaped = text_end(data, name)
-        if end == UNKNOWN or escaped:
+        if end == UNKNOWN:
             return UNKNOWN
+        if escaped:
+            # What cannot be unescaped is none of the four.
+            _, name_end = unescape(data, name, texts, 0, _MOST_TEXT)
+            field = _field(texts, 0, name_end)
+        else:
+            field = _field(data, name, end)
         at = skip_space(data, end + 1)
         if data[at] != COLON:
             return UNKNOWN
@@ -72,17 +99,8 @@ def _read_members(data: Items, at: int, fields: Items) -> int:
             at, kind = scalar_end(data, at)
         if at == UNKNOWN:
             return UNKNOWN
-        field = -1
-        if end - name == 2 and starts(data, name, _TS):
-            field = 0
-        elif end - name == 3 and starts(data, name, _URL):
-            field = 1
-        elif end - name == 11 and starts(data, name, _ENVIRONMENT):
-            field = 2
-        elif end - name == 7 and starts(data, name, _USER_ID):
-            field = 3
         if field >= 0:
-            quotes = 1 if kind == TEXT else 0
+            quotes = 1 if kind == TEXT or kind == ESCAPED else 0
             fields[3 * field] = kind
             fields[3 * field + 1] = start + quotes
             fields[3 * field + 2] = at - quotes
@@ -96,21 +114,35 @@ def _read_members(data: Items, at: int, fields: Items) -> int:
 
 
 @inlined
+def _text(data: Items, fields: Items, field: int, texts: Items) -> tuple[Items, int, int]:
+    """Where the text of a field is, and its start and end there; UNKNOWN where it is no text."""
+    kind, start, end = fields[3 * field], fields[3 * field + 1], fields[3 * field + 2]
+    if kind == ESCAPED:
+        start = field * _ROOM
+        _, end = unescape(data, fields[3 * field + 1], texts, start, _MOST_TEXT)
+        return texts, start, end
+    return data, start, end if kind == TEXT else UNKNOWN
+
+
+@inlined
 def _judge(
     data: Items,
     number: int,
     environment: Items,
     size: int,
     fields: Items,
+    texts: Items,
     views: Views,
 ) -> int:
     """What the line of these fields is; a counted one is added to the views, if there is room."""
-    if fields[0] != TEXT or fields[3] != TEXT or fields[6] != TEXT:
+    ts, ts_start, ts_end = _text(data, fields, 0, texts)
+    url, url_start, url_end = _text(data, fields, 1, texts)
+    its, its_start, its_end = _text(data, fields, 2, texts)
+    if ts_end == UNKNOWN or url_end == UNKNOWN or its_end == UNKNOWN:
         return UNSURE
-    url, url_end = fields[4], fields[5]
-    if url == url_end or url_end - url > MOST_URL_BYTES:
+    if url_start == url_end or url_end - url_start > MOST_URL_BYTES:
         return UNSURE
-    viewed = instant(data, fields[1], fields[2])
+    viewed = instant(ts, ts_start, ts_end)
     if viewed == UNKNOWN:
         return UNSURE
     kind, start, end = fields[9], fields[10], fields[11]
@@ -122,11 +154,11 @@ def _judge(
         sure, user = integer(data, start, end)
         if not sure:
             return UNSURE
-    if not equal(data, fields[7], fields[8], environment, size):
+    if not equal(its, its_start, its_end, environment, size):
         return OTHER_ENVIRONMENT
     if visitor:
         return ANONYMOUS
-    return add_view(views, number, viewed, user, data, url, url_end)
+    return add_view(views, number, viewed, user, url, url_start, url_end)
 
 
 @compiled
@@ -142,6 +174,7 @@ def scan_page_views(
     unsure: Matrix,
     fields: NDArray[np.int64],
     layout: NDArray[np.int64],
+    texts: NDArray[np.uint8],
 ) -> tuple[int, int, int]:
     """Judge whole lines until their end, or until the views or the unsure lines are full.
 
@@ -157,12 +190,13 @@ def scan_page_views(
         unsure: Takes number, start and end of each line left over, a row each.
         fields: Room for `FIELDS` numbers.
         layout: Room for `LAYOUT` numbers.
+        texts: Room for `TEXTS` bytes.
 
     Returns:
         Where the next line starts, its number, and how many lines are left over.
     """
     lines, wanted = pointer(data), pointer(environment)
-    places, known = pointer(fields), pointer(layout)
+    places, known, room = pointer(fields), pointer(layout), pointer(texts)
     rows = pointers(views)
     left = 0
     forget(known)
@@ -176,9 +210,9 @@ def scan_page_views(
                 lines, start, data.size, known, number, wanted, environment.size, rows
             )
             if end == UNKNOWN:
-                end = _read_members(lines, start, places)
+                end = _read_members(lines, start, places, room)
                 if end != UNKNOWN:
-                    found = _judge(lines, number, wanted, environment.size, places, rows)
+                    found = _judge(lines, number, wanted, environment.size, places, room, rows)
                 if found == COUNTED or found == OTHER_ENVIRONMENT:
                     remember(known, places, start, end)
         if found == FULL:

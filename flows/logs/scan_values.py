@@ -13,6 +13,8 @@ LF = 10
 MINUS, PLUS, DOT, COLON, ZERO, NINE = b"-+.:09"
 _T, _Z, _SPACE = b"TZ "
 _LAST = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999, in microseconds since 1970
+_MOST_DIGITS = 19
+_TENTH = 2**63 // 10  # which another digit may make too large
 
 
 @inlined
@@ -142,15 +144,15 @@ def instant(data: Items, start: int, end: int) -> int:
 
 @inlined
 def integer(data: Items, start: int, end: int) -> tuple[bool, int]:
-    """An integer of at most 18 digits in decimal; False where it is not surely one."""
+    """An integer in decimal; False where it is not surely one of `bigint`'s."""
     negative = start < end and data[start] == MINUS
     at = start + 1 if negative else start
-    if at >= end or end - at > 18:
+    if at >= end or end - at > _MOST_DIGITS:
         return False, 0
     value = 0
     while at < end:
         digit = data[at] - ZERO
-        if digit < 0 or digit > 9:
+        if digit < 0 or digit > 9 or value >= _TENTH:
             return False, 0
         value = value * 10 + digit
         at += 1

@@ -29,6 +29,13 @@ SHAPES = {
     "a URL of escapes": (
         b'{"ts": "2017-04-15T17:09:09", "url": "\\/a", "environment": "production", "user_id": 1}'
     ),
+    "a URL and an environment of escapes": (
+        rb'{"environment":"\u0070roduction","ts":"2017-04-15T17:09:09","url":"\/","user_id":1}'
+    ),
+    "escapes in all texts": (
+        rb'{"\u0074s": "2017-04-15T17:09:09\u002b02:00", "url": "\u00e9\ud83d\ude00\"", '
+        rb'"environment": "productio\u006E", "user_id": "1"}'
+    ),
 }
 BYTES = [bytes([byte]) for byte in b'\0\t\n\r "\\,:{}[]-+.0159eTZa\x7f\x80\xc3']
 
@@ -54,6 +61,7 @@ def test_an_object_that_ends_anywhere_in_such_a_line_is_read_to_its_end(shape: b
 def test_lines_of_one_layout_keep_their_own_values() -> None:
     urls = [*(b"/" + b"u" * size for size in (*range(40), 2_046, 2_047, 2_048)), b""]
     users = [b"0", b"-0", b"00", b"7", b"-7", b"2083", b"9" * 18, b"9" * 19, b"-" + b"9" * 18]
+    users += [sign + b"%d" % (2**63 + more) for sign in (b"", b"-") for more in range(-20, 2)]
     whole = SHAPES["usual"]
     for quote in (b"", b'"'):
         lines = [

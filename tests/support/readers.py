@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, NamedTuple
 
 import duckdb
+import numpy as np
 
 from flows.logs.counts import Counts
 from flows.logs.duck import duck
@@ -85,8 +86,11 @@ def _load_urls(connection: duckdb.DuckDBPyConnection, done: Extracted) -> None:
         "SELECT value FROM parquet_kv_metadata(?) WHERE decode(key) = 'urls'", [str(done.events)]
     ).fetchall()
     for (value,) in found:
-        for place, url in enumerate(value.split(b"\0") if value else []):
-            connection.execute("INSERT INTO urls VALUES (?, ?)", [place, url.decode()])
+        urls = value.decode().split("\0") if value else []
+        connection.register(
+            "found", {"place": np.arange(len(urls)), "url": np.array(urls, dtype=object)}
+        )
+        connection.execute("INSERT INTO urls SELECT place, url FROM found")
 
 
 def differences(kind: str, bodies: dict[str, bytes]) -> dict[str, str]:
