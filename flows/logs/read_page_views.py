@@ -65,7 +65,7 @@ class PageViewReader:
                 data,
                 at,
                 line,
-                not lines.is_utf8,
+                lines.is_utf8,
                 number,
                 self._environment,
                 self._views,

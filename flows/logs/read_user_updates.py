@@ -73,7 +73,7 @@ class UserUpdateReader:
                 data,
                 at,
                 line,
-                not lines.is_utf8,
+                lines.is_utf8,
                 number,
                 self._environment,
                 self._updates,

@@ -29,9 +29,9 @@ from flows.logs.scan_values import (
     LF,
     UNKNOWN,
     equal,
-    holds_others,
     instant,
     integer,
+    is_utf8,
     line_end,
     starts,
 )
@@ -166,7 +166,7 @@ def scan_page_views(
     data: NDArray[np.uint8],
     at: int,
     line: int,
-    ascii_only: bool,
+    all_utf8: bool,
     number: int,
     environment: NDArray[np.uint8],
     views: Views,
@@ -182,7 +182,7 @@ def scan_page_views(
         data: Lines, the last one ended too.
         at: Where the next line starts.
         line: Its number.
-        ascii_only: Leave lines with other bytes over: they are not known to be UTF-8.
+        all_utf8: Whether the lines are known to be UTF-8; else each is looked through.
         number: Of the object.
         environment: The records to count.
         views: Takes the counted page views.
@@ -205,7 +205,7 @@ def scan_page_views(
         found, end = UNSURE, UNKNOWN
         if lines[start] == LF:
             found, end = BLANK, start
-        elif lines[start] == OPEN_BRACE and not (ascii_only and holds_others(lines, start)):
+        elif lines[start] == OPEN_BRACE and (all_utf8 or is_utf8(lines, start)):
             found, end = judge_alike(
                 lines, start, data.size, known, number, wanted, environment.size, rows
             )

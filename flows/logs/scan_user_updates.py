@@ -1,6 +1,6 @@
 """Lines of UserUpdates/, each a CSV record of its own, judged by compiled code.
 
-The ones it is not sure of are left over, all with a quote inside a field among them.
+The ones it is not sure of are left over.
 """
 
 from typing import NamedTuple
@@ -12,9 +12,9 @@ from flows.logs.scan_values import (
     LF,
     UNKNOWN,
     equal,
-    holds_others,
     instant,
     integer,
+    is_utf8,
     line_end,
 )
 from flows.logs.verdicts import BLANK, COUNTED, FULL, OTHER_ENVIRONMENT, UNSURE
@@ -27,6 +27,7 @@ MOST_TEXT = 16 * 2**20
 _QUOTE, _COMMA, _CR, _SPACE, _TAB, _NUL = b'",\r \t\0'
 FIELDS = 11
 _FIELDS = 5
+_EMAIL, _NAME = 2, 3
 
 
 class Updates(NamedTuple):
@@ -67,14 +68,21 @@ def _ends(data: Items, at: int) -> bool:
 
 @inlined
 def _read_fields(data: Items, at: int, fields: Items) -> bool:
-    """Note start and end of each of five fields; False where the line is not surely five."""
+    """Note start and end of each of five fields; False where the line is not surely five.
+
+    Email and name may hold quotes, each of them twice, as it stands in the line.
+    """
     for field in range(_FIELDS):
         if data[at] == _QUOTE:
             at += 1
             fields[2 * field] = at
-            while data[at] != _QUOTE:
+            while data[at] != _QUOTE or data[at + 1] == _QUOTE:
                 if data[at] == LF or data[at] == _NUL:
                     return False
+                if data[at] == _QUOTE:
+                    if field != _EMAIL and field != _NAME:
+                        return False
+                    at += 1
                 at += 1
             fields[2 * field + 1] = at
             at += 1
@@ -98,10 +106,13 @@ def _add(data: Items, number: int, at: int, fields: Items, updates: Updates) -> 
     row, place = updates.used[0], updates.used[1]
     if row == MOST_UPDATES or place + fields[7] - fields[4] + 2 > MOST_TEXT:
         return FULL if row > 0 else UNSURE
-    for field in (2, 3):
-        for offset in range(fields[2 * field], fields[2 * field + 1]):
+    for field in (_EMAIL, _NAME):
+        offset = fields[2 * field]
+        while offset < fields[2 * field + 1]:
+            if data[offset] == _QUOTE:
+                offset += 1  # the first of two
             updates.text[place] = data[offset]
-            place += 1
+            place, offset = place + 1, offset + 1
         updates.text[place] = 0
         place += 1
     updates.objects[row], updates.instants[row], updates.users[row] = number, at, fields[10]
@@ -137,7 +148,7 @@ def scan_user_updates(
     data: NDArray[np.uint8],
     at: int,
     line: int,
-    ascii_only: bool,
+    all_utf8: bool,
     number: int,
     environment: NDArray[np.uint8],
     updates: Updates,
@@ -161,7 +172,7 @@ def scan_user_updates(
     while at < data.size and left < unsure.shape[0]:
         if _is_blank(lines, at):
             found = BLANK
-        elif ascii_only and holds_others(lines, at):
+        elif not (all_utf8 or is_utf8(lines, at)):
             found = UNSURE
         else:
             found = _judge(lines, at, number, wanted, environment.size, places, rows)

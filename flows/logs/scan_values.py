@@ -26,13 +26,27 @@ def line_end(data: Items, at: int) -> int:
 
 
 @inlined
-def holds_others(data: Items, at: int) -> bool:
-    """Whether the rest of the line holds a byte that is not ASCII."""
+def is_utf8(data: Items, at: int) -> bool:
+    """Whether the rest of the line is UTF-8 (RFC 3629, section 4)."""
     while data[at] != LF:
-        if data[at] > 127:
-            return True
+        byte = data[at]
         at += 1
-    return False
+        if byte < 0x80:
+            continue
+        if byte < 0xC2 or byte > 0xF4:
+            return False
+        behind = 1 if byte < 0xE0 else 2 if byte < 0xF0 else 3
+        # The second byte tells a character from a surrogate, from one written longer than it
+        # need be, and from what is beyond Unicode.
+        lowest = 0xA0 if byte == 0xE0 else 0x90 if byte == 0xF0 else 0x80
+        highest = 0x9F if byte == 0xED else 0x8F if byte == 0xF4 else 0xBF
+        if data[at] < lowest or data[at] > highest:
+            return False
+        for offset in range(1, behind):
+            if data[at + offset] < 0x80 or data[at + offset] > 0xBF:
+                return False
+        at += behind
+    return True
 
 
 @inlined

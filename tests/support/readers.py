@@ -39,7 +39,9 @@ class Read(NamedTuple):
     events: list[Event]
 
 
-def extract_bodies(kind: str, bodies: dict[str, bytes]) -> dict[str, Read]:
+def extract_bodies(
+    kind: str, bodies: dict[str, bytes], log_environment: str = "production"
+) -> dict[str, Read]:
     """Extract objects of one kind; give each one's account, rejects and events, by key.
 
     An event is (instant, user_id, url) or (instant, user_id, email, name).
@@ -51,7 +53,7 @@ def extract_bodies(kind: str, bodies: dict[str, bytes]) -> dict[str, Read]:
         yield io.BytesIO(bodies[item.key])
 
     with TemporaryDirectory() as folder, duck(DuckSettings(threads=1)) as own:
-        done = Extractor(own, "production", Path(folder)).extract(objects, opened)
+        done = Extractor(own, log_environment, Path(folder)).extract(objects, opened)
         rejects: dict[str, Rejects] = {item.key: [] for item in objects}
         events: list[list[Event]] = [[] for _ in objects]
         with duckdb.connect() as connection:
