@@ -68,25 +68,25 @@ def _write(point: int, text: Items, place: int) -> int:
 
 
 @inlined
-def unescape(data: Items, at: int, text: Items, start: int, most: int) -> tuple[int, int]:
+def unescape(data: Items, at: int, text: Items, start: int, most: int) -> int:
     """Write what the string stands for whose content starts here.
 
     Args:
         data: Lines.
         at: Behind the string's opening quote.
-        text: Takes the text, in UTF-8, from `start` on; has room for `room_for(most)` bytes there.
-        start: See there.
+        text: Takes the text, in UTF-8.
+        start: Where in it; there must be room for `room_for(most)` bytes.
         most: How many bytes the text may have.
 
     Returns:
-        Where the closing quote is, and where the text ends; or UNKNOWN twice: no string, a text
-        that is longer, or one with U+0000 or half of a surrogate pair.
+        Where the text ends; or UNKNOWN: there is no string here, or its text is longer, or it
+        holds U+0000 or half of a surrogate pair.
     """
     place = start
     while place - start <= most:
         byte = data[at]
         if byte == QUOTE:
-            return at, place
+            return place
         if byte < 32:
             break
         if byte == BACKSLASH:
@@ -97,4 +97,4 @@ def unescape(data: Items, at: int, text: Items, start: int, most: int) -> tuple[
         else:
             text[place] = byte
             place, at = place + 1, at + 1
-    return UNKNOWN, UNKNOWN
+    return UNKNOWN

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from flows.logs.distinct_views import Views, add_view, pointers
 from flows.logs.records import MOST_URL_BYTES
-from flows.logs.scan_alike import forget, judge_alike, remember
+from flows.logs.scan_alike import ENVIRONMENT, TS, URL, USER_ID, forget, judge_alike, remember
 from flows.logs.scan_escapes import room_for, unescape
 from flows.logs.scan_json import (
     ABSENT,
@@ -52,13 +52,13 @@ def _field(data: Items, start: int, end: int) -> int:
     """Which of the four fields has this name; -1 for none of them."""
     size = end - start
     if size == 2 and starts(data, start, _TS):
-        return 0
+        return TS
     if size == 3 and starts(data, start, _URL):
-        return 1
+        return URL
     if size == 11 and starts(data, start, _ENVIRONMENT):
-        return 2
+        return ENVIRONMENT
     if size == 7 and starts(data, start, _USER_ID):
-        return 3
+        return USER_ID
     return -1
 
 
@@ -84,8 +84,7 @@ def _read_members(data: Items, at: int, fields: Items, texts: Items) -> int:
             return UNKNOWN
         if escaped:
             # What cannot be unescaped is none of the four.
-            _, name_end = unescape(data, name, texts, 0, _MOST_TEXT)
-            field = _field(texts, 0, name_end)
+            field = _field(texts, 0, unescape(data, name, texts, 0, _MOST_TEXT))
         else:
             field = _field(data, name, end)
         at = skip_space(data, end + 1)
@@ -118,9 +117,8 @@ def _text(data: Items, fields: Items, field: int, texts: Items) -> tuple[Items, 
     """Where the text of a field is, and its start and end there; UNKNOWN where it is no text."""
     kind, start, end = fields[3 * field], fields[3 * field + 1], fields[3 * field + 2]
     if kind == ESCAPED:
-        start = field * _ROOM
-        _, end = unescape(data, fields[3 * field + 1], texts, start, _MOST_TEXT)
-        return texts, start, end
+        room = field * _ROOM
+        return texts, room, unescape(data, start, texts, room, _MOST_TEXT)
     return data, start, end if kind == TEXT else UNKNOWN
 
 
@@ -135,9 +133,9 @@ def _judge(
     views: Views,
 ) -> int:
     """What the line of these fields is; a counted one is added to the views, if there is room."""
-    ts, ts_start, ts_end = _text(data, fields, 0, texts)
-    url, url_start, url_end = _text(data, fields, 1, texts)
-    its, its_start, its_end = _text(data, fields, 2, texts)
+    ts, ts_start, ts_end = _text(data, fields, TS, texts)
+    url, url_start, url_end = _text(data, fields, URL, texts)
+    its, its_start, its_end = _text(data, fields, ENVIRONMENT, texts)
     if ts_end == UNKNOWN or url_end == UNKNOWN or its_end == UNKNOWN:
         return UNSURE
     if url_start == url_end or url_end - url_start > MOST_URL_BYTES:
