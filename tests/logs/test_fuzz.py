@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from flows.logs import streams
 from tests.support.grammar import Grammar, Values, values
-from tests.support.readers import differences
+from tests.support.readers import PREFIX, differences
 
-PREFIX = {"page_views": "PageViews/", "user_updates": "UserUpdates/"}
 BATCH = 500
 
 

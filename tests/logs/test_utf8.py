@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from flows.logs import read_page_views, read_user_updates
-from tests.support.readers import differences, extract_bodies
+from tests.support.readers import PREFIX, differences, extract_bodies
 
-PREFIX = {"page_views": "PageViews/", "user_updates": "UserUpdates/"}
 SECOND = (0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF)
 LATER = (b"", b"\x7f", b"\x80", b"\xbf", b"\xc0")
 LINES = {

@@ -21,6 +21,9 @@ from flows.logs.extract import Extracted, Extractor
 from flows.logs.objects import LogObject
 from tests.support.model import PageView, UserUpdate, judge_object, tally
 
+PREFIX = {"page_views": "PageViews/", "user_updates": "UserUpdates/"}
+"""What the keys of a kind's objects begin with."""
+
 Rejects = list[tuple[int, str, str]]
 Event = tuple[Any, ...]
 
