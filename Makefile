@@ -1,9 +1,9 @@
-# `make help` lists the targets. Needed: Python 3.10 or newer, make, git.
+# `make help` lists the targets. Needed: Python 3.11 or newer, make, git.
 # All is installed into .venv; a virtual environment that is active is neither used nor changed.
 
 PYTHON ?= python3
 VENV ?= .venv
-PYTHONS ?= 3.10 3.11 3.12 3.13 3.14
+PYTHONS ?= 3.11 3.12 3.13 3.14
 
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 # The locks name every package, so pip need not look for dependencies. What is imported is compiled
@@ -23,7 +23,7 @@ help: ## List the targets
 
 # Each step leaves a file in the virtual environment, and is done again only when what it read has changed.
 $(VENV)/made:
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=python3.12" if sys.version_info < (3, 10) else 0)'
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
@@ -80,7 +80,7 @@ fix: $(VENV)/installed-dev ## Let ruff correct and format the files
 	$(VENV)/bin/ruff format
 
 # Versions stay as they are where they can; `make lock LOCK=--upgrade` takes the newest.
-COMPILE = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+COMPILE = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(LOCK) pyproject.toml --extra local --group build
 
 lock: ## Write the lock files from pyproject.toml (all newest: make lock LOCK=--upgrade)

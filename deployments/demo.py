@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.table import Table
@@ -44,7 +44,7 @@ def main() -> None:
         "[bold]…[/bold] Running the flow user-page-views; what takes most of the time is "
         "Prefect's own temporary server, which starts first"
     )
-    started, called = time.monotonic(), datetime.now(timezone.utc)
+    started, called = time.monotonic(), datetime.now(UTC)
     summary = user_page_views(id=ID, environment="local")
     console.print(f"  [dim]{time.monotonic() - started:.1f} s[/dim]\n")
 

@@ -1,10 +1,12 @@
 """The flow user-page-views: logs in S3 into the table `user_page_views`."""
 
+from datetime import UTC
+
 from flows.collecting import nothing_collected, older_objects_left_alone
 from flows.tasks.prefect_sooner import prefect_sooner
 
 with nothing_collected(), prefect_sooner():
-    from datetime import datetime, timezone
+    from datetime import datetime
     from typing import Any
 
     from prefect import flow
@@ -54,7 +56,7 @@ def user_page_views(
         environment: The environment to run in, such as local, staging or production.
         refresh: Run the id again from the current logs, although it is published.
     """
-    started_at = datetime.now(timezone.utc)
+    started_at = datetime.now(UTC)
     run_id = check_id(id, due())
     with (
         ending_promptly(),

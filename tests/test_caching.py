@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -237,7 +237,7 @@ def test_a_bucket_that_is_deleted_during_the_run_fails_the_task(
     [
         pytest.param(object(), id="an object"),
         pytest.param({"a": {1, 2}}, id="a set"),
-        pytest.param(datetime(2017, 4, 15, tzinfo=timezone.utc), id="a time"),
+        pytest.param(datetime(2017, 4, 15, tzinfo=UTC), id="a time"),
         pytest.param(Path("x"), id="a path"),
         pytest.param({"__class__": "x"}, id="a member that names a class"),
     ],

@@ -2,6 +2,8 @@
 a server, a work pool, a worker, `blocks.register`, `prefect deploy --all` and deployment runs."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,16 +12,19 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import pytest
+import yaml
 
 from tests.support.model import model
 from tests.support.s3_proxy import Answer, Forward, Request, intercepting
 from tests.support.servers import free_port, stop, wait_until_it_answers
+from tests.support.terminal import run_on_a_terminal
 from tests.support.world import Services, World
 from tests.test_user_page_views import FIRST, SECOND, fill
 
@@ -35,18 +40,23 @@ class Cycle:
     home: Path = Path()
     worker: psutil.Process | None = None
 
-    def run(self, *command: str, check: bool = True) -> str:
-        """Run a command in the repository's folder; give what it printed."""
+    def run(self, *command: str, check: bool = True, folder: Path = ROOT) -> str:
+        """Run a command in the repository's folder, or another; give what it printed."""
         done = subprocess.run(
-            command, cwd=ROOT, env=self.variables, capture_output=True, text=True, timeout=240
+            command, cwd=folder, env=self.variables, capture_output=True, text=True, timeout=240
         )
         output = done.stdout + done.stderr
         assert not check or done.returncode == 0, output
         return output
 
-    def prefect(self, *arguments: str, check: bool = True) -> str:
+    def prefect(self, *arguments: str, check: bool = True, folder: Path = ROOT) -> str:
         """Run Prefect's command line."""
-        return self.run(*PREFECT, *arguments, check=check)
+        return self.run(*PREFECT, *arguments, check=check, folder=folder)
+
+    @property
+    def api(self) -> httpx.Client:
+        """A client of the server's API."""
+        return httpx.Client(base_url=self.variables["PREFECT_API_URL"], timeout=30)
 
 
 @contextmanager
@@ -143,15 +153,14 @@ def test_registered_deployed_and_run_by_a_worker_the_table_is_filled(
 
 
 def _state(cycle: Cycle) -> str:
-    with httpx.Client(base_url=cycle.variables["PREFECT_API_URL"]) as client:
-        runs = client.post("/flow_runs/filter", json={"sort": "START_TIME_DESC", "limit": 1}).json()
-    assert runs[0]["state"]["type"] == "FAILED"
-    return str(runs[0]["state"]["message"])
+    state = _newest(cycle)["state"]
+    assert state["type"] == "FAILED"
+    return str(state["message"])
 
 
 def test_deployments_have_the_schedule_limits_and_help_texts(cycle: Cycle) -> None:
     cycle.prefect("deploy", "--all")
-    with httpx.Client(base_url=cycle.variables["PREFECT_API_URL"]) as client:
+    with cycle.api as client:
         found = client.post("/deployments/filter", json={"limit": 50}).json()
         flows = {flow["id"]: flow["name"] for flow in client.post("/flows/filter", json={}).json()}
     by_name = {f"{flows[one['flow_id']]}/{one['name']}": one for one in found}
@@ -167,6 +176,116 @@ def test_deployments_have_the_schedule_limits_and_help_texts(cycle: Cycle) -> No
         assert one["parameters"] == {"environment": one["name"]}
         for parameter, schema in one["parameter_openapi_schema"]["properties"].items():
             assert schema.get("description"), (name, parameter)
+
+
+def test_on_a_terminal_deploying_asks_nothing_and_warns_of_nothing(cycle: Cycle) -> None:
+    deploy = [PREFECT[0], "deploy", "--all"]
+    for _ in range(2):
+        exit_code, shown = run_on_a_terminal(deploy, cycle.variables, ROOT)
+        assert exit_code == 0, shown
+        assert shown.count("successfully created") == 6, shown
+        assert "?" not in shown
+        assert "warn" not in shown.lower()
+
+
+def test_the_server_schedules_the_daily_run_of_production(cycle: Cycle) -> None:
+    earliest = _next_five_o_clock()
+    cycle.prefect("deploy", "--all")
+    runs = _runs_of(cycle, "user-page-views/production", until="SCHEDULED")
+    assert runs[0]["expected_start_time"] in (earliest, _next_five_o_clock())
+    assert all(run["auto_scheduled"] for run in runs)
+    assert all(run["parameters"] == {"environment": "production"} for run in runs)
+    assert all(run["expected_start_time"].endswith("T05:00:00Z") for run in runs)
+    assert len({run["expected_start_time"] for run in runs}) == len(runs) >= 3
+
+
+def _next_five_o_clock() -> str:
+    now = datetime.now(UTC)
+    today = now.replace(hour=5, minute=0, second=0, microsecond=0)
+    return f"{today + timedelta(days=now >= today):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_a_run_that_is_due_is_executed_in_the_folder_it_was_deployed_from(
+    cycle: Cycle, tmp_path: Path
+) -> None:
+    folder = _copy_of_the_repository(tmp_path / "another-folder")
+    soon = datetime.now(UTC) + timedelta(seconds=20)
+    each_minute = {"interval": 60, "anchor_date": soon.isoformat(), "timezone": "UTC"}
+    with _deployed(cycle, folder, schedules=[each_minute]) as deployment:
+        run = _runs_of(cycle, deployment, until="COMPLETED")[0]
+    assert run["auto_scheduled"]
+    id = run["expected_start_time"][: len("2026-11-22")]
+    written = folder / ".local" / "storage" / "results" / id / "hello_world.txt"
+    assert written.read_text() == "Hello World"
+
+
+def test_a_worker_clones_the_code_as_the_readme_says(cycle: Cycle, tmp_path: Path) -> None:
+    folder = _copy_of_the_repository(tmp_path / "origin")
+    git = ("git", "-c", "user.name=tests", "-c", "user.email=tests@example.com")
+    cycle.run("git", "init", "--quiet", "--initial-branch", "main", folder=folder)
+    cycle.run("git", "add", ".", folder=folder)
+    cycle.run(*git, "commit", "--quiet", "--message", "a copy", folder=folder)
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [step] = re.findall(r"```yaml\n(pull:.*?)```", readme, re.DOTALL)
+    pull = yaml.safe_load(re.sub("https://.*", folder.as_uri(), step))["pull"]
+    with _deployed(cycle, folder, pull=pull) as deployment:
+        (folder / "flows" / ELSEWHERE).unlink()  # so it can only run what it cloned
+        cycle.prefect(*START, deployment, "-p", "id=cloned", "--watch")
+        [run] = _runs_of(cycle, deployment, until="COMPLETED")
+    assert run["parameters"]["id"] == "cloned"
+
+
+ELSEWHERE = "hello_elsewhere.py"
+
+
+def _copy_of_the_repository(folder: Path) -> Path:
+    """The code in another folder, where a flow has another module's name than in the repository.
+
+    So a run that finds that module runs the copy, not the project that is installed.
+    """
+    folder.mkdir()
+    for package in ("flows", "blocks", "deployments"):
+        shutil.copytree(
+            ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    (folder / "flows" / "hello_world.py").rename(folder / "flows" / ELSEWHERE)
+    return folder
+
+
+@contextmanager
+def _deployed(cycle: Cycle, folder: Path, **changes: Any) -> Iterator[str]:
+    """Deploy hello-world from a copy of the repository, with changes; it is deleted in the end."""
+    settings = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
+    one = settings["deployments"][0] | {
+        "name": folder.name,
+        "entrypoint": f"flows.{ELSEWHERE.removesuffix('.py')}.hello_world",
+    }
+    settings["deployments"] = [one | changes]
+    (folder / "prefect.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    cycle.prefect("deploy", "--all", folder=folder)
+    deployment = f"hello-world/{one['name']}"
+    try:
+        yield deployment
+    finally:
+        cycle.prefect("deployment", "delete", deployment)
+
+
+def _runs_of(cycle: Cycle, deployment: str, *, until: str) -> list[dict[str, Any]]:
+    """Wait until the deployment has runs in a state; give these, the earliest first."""
+    end = time.monotonic() + 150
+    flow, _, name = deployment.partition("/")
+    with cycle.api as client:
+        id = client.get(f"/deployments/name/{flow}/{name}").raise_for_status().json()["id"]
+        query = {"deployments": {"id": {"any_": [id]}}, "sort": "EXPECTED_START_TIME_ASC"}
+        while True:
+            runs = client.post("/flow_runs/filter", json=query).raise_for_status().json()
+            states = [run["state_type"] for run in runs]
+            if until in states:
+                return [run for run in runs if run["state_type"] == until]
+            assert not {"FAILED", "CRASHED"} & set(states), runs
+            assert time.monotonic() < end, states
+            time.sleep(0.2)
 
 
 @pytest.mark.long
@@ -245,15 +364,20 @@ def _held(
 
 
 def _newest(cycle: Cycle) -> dict[str, Any]:
-    with httpx.Client(base_url=cycle.variables["PREFECT_API_URL"]) as client:
-        query = {"sort": "START_TIME_DESC", "limit": 1}
+    """The flow run that started last; the server has scheduled others for the next days."""
+    query = {
+        "flow_runs": {"start_time": {"is_null_": False}},
+        "sort": "START_TIME_DESC",
+        "limit": 1,
+    }
+    with cycle.api as client:
         found: dict[str, Any] = client.post("/flow_runs/filter", json=query).json()[0]
     return found
 
 
 def _wait_for_state(cycle: Cycle, flow_run: str, state: str) -> None:
     end = time.monotonic() + 120
-    with httpx.Client(base_url=cycle.variables["PREFECT_API_URL"]) as client:
+    with cycle.api as client:
         while (found := client.get(f"/flow_runs/{flow_run}").json()["state"]["name"]) != state:
             assert time.monotonic() < end, found
 

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,15 @@ def test_python_snippets_compile_and_their_imports_exist(page: Path) -> None:
                 module = importlib.import_module(node.module)
                 for alias in node.names:
                     assert hasattr(module, alias.name), alias.name
+
+
+def test_the_readme_the_makefile_and_the_package_need_the_same_pythons() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    oldest, *_, newest = re.findall(r"^PYTHONS \?= (.*)$", makefile, re.MULTILINE)[0].split()
+    assert f"Python {oldest} to {newest}" in README
+    assert f"Python {oldest} or newer" in makefile
+    assert package["requires-python"] == f">={oldest}"
 
 
 def _commands() -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def expected_files(id: str) -> dict[str, bytes]:
 
 
 def today() -> str:
-    return datetime.now(timezone.utc).date().isoformat()
+    return datetime.now(UTC).date().isoformat()
 
 
 def test_it_returns_hello_world(place: Place) -> None:
@@ -154,7 +154,7 @@ def test_the_default_id_is_the_date_of_the_run(place: Place) -> None:
 
 
 def test_the_default_id_of_a_scheduled_run_is_the_date_it_was_due(place: Place) -> None:
-    due = datetime.now(timezone.utc) - timedelta(days=40)
+    due = datetime.now(UTC) - timedelta(days=40)
     with get_client(sync_client=True) as client:
         run = client.create_flow_run(
             hello_world,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -143,7 +143,7 @@ def test_a_line_of_50_mb_is_one_line_of_a_run(world: World) -> None:
 @pytest.mark.timeout(1_500)
 @pytest.mark.parametrize("many", ["users", "urls"])
 def test_a_million_users_of_one_url_and_a_million_urls_of_one_user(many: str, world: World) -> None:
-    number, first = 1_000_000, datetime(2017, 4, 15, tzinfo=timezone.utc)
+    number, first = 1_000_000, datetime(2017, 4, 15, tzinfo=UTC)
 
     def pair(n: int) -> tuple[int, str]:
         return (n, "/") if many == "users" else (7, f"/products/{n}/?q={n * n % 97}")

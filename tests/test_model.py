@@ -6,7 +6,7 @@ import gzip
 import itertools
 import json
 import random
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -35,7 +35,7 @@ def update(
 def utc(*parts: int) -> datetime:
     """Return an instant in UTC."""
     year, month, day, hour, minute, second, microsecond = (*parts, 0, 0, 0, 0)[:7]
-    return datetime(year, month, day, hour, minute, second, microsecond, timezone.utc)
+    return datetime(year, month, day, hour, minute, second, microsecond, UTC)
 
 
 def found(result: m.Model, key: str) -> str:

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -221,7 +221,7 @@ def runs(
     services: Services, prefect_server: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Runs:
     """All runs, and all places."""
-    since = datetime.now(timezone.utc).isoformat()
+    since = datetime.now(UTC).isoformat()
     world = World.new(services)
     password = quote(PASSWORD, safe="")
     world.register(
@@ -336,7 +336,7 @@ PLANTED = {"a secret": 'Pl4nted "secret"/with:all@of+it%&', "an address": "plant
 def planted(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The places once more, after a run that tells what it should not."""
     since, told, world = (
-        datetime.now(timezone.utc).isoformat(),
+        datetime.now(UTC).isoformat(),
         str([*PLANTED.values()]),
         runs.world,
     )

@@ -5,7 +5,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from flows.errors import StorageError
@@ -33,11 +33,11 @@ class FolderResults:
                     if not name.startswith(prefix):
                         continue
                     stat = path.stat()
-                    modified = datetime.fromtimestamp(stat.st_mtime, timezone.utc)
+                    modified = datetime.fromtimestamp(stat.st_mtime, UTC)
                     if not path.name.startswith("."):
                         tag = f"{stat.st_ino}-{stat.st_mtime_ns}-{stat.st_size}"
                         found[name] = Stored(stat.st_size, modified, tag)
-                    elif modified < datetime.now(timezone.utc) - _PART_KEPT:
+                    elif modified < datetime.now(UTC) - _PART_KEPT:
                         path.unlink(missing_ok=True)
         return found
 

@@ -1,7 +1,7 @@
 """What killed runs leave behind in the results storage, and what no run reads any more."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from prefect import get_run_logger
 
@@ -31,7 +31,7 @@ def sweep(
     named = {unit.manifest for unit in units} | _needed_of(latest)
     for unit in units:
         named |= {file.name for file in unit.files}
-    before = datetime.now(timezone.utc) - KEPT
+    before = datetime.now(UTC) - KEPT
     found = {**extracts, **storage.list("plans/"), **storage.list("summaries/")}
     old = [n for n, stored in found.items() if n not in named and stored.modified < before]
     for name in old:

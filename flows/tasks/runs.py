@@ -1,7 +1,7 @@
 """Facts of the run at hand."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from prefect.runtime import flow_run
 
@@ -24,4 +24,4 @@ class Run:
 def due() -> datetime:
     """When this flow run was due (UTC): its scheduled start, or now for a call."""
     scheduled: datetime | None = flow_run.get_scheduled_start_time()
-    return scheduled or datetime.now(timezone.utc)
+    return scheduled or datetime.now(UTC)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +225,7 @@ def _note(
         "published_at": published_at.isoformat(),
         "rows": written.rows,
         "rows_written": written.rows_written,
-        "seconds": round((datetime.now(timezone.utc) - publication.started_at).total_seconds(), 3),
+        "seconds": round((datetime.now(UTC) - publication.started_at).total_seconds(), 3),
         "overtaken": overtaken,
     }
     stages = {**publication.stages, "tables": dict(written.noted)}

@@ -11,7 +11,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import luigi
@@ -59,7 +59,7 @@ def log_objects(prefix: str) -> list[LogObject]:
 
 def instant(text: str) -> datetime:
     at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=timezone.utc)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 class LatestEmails(luigi.Task):

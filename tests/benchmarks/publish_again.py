@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -46,7 +46,7 @@ def main(url: str) -> None:
         publication = Publication(
             flow="again",
             id="again",
-            started_at=datetime.now(timezone.utc),
+            started_at=datetime.now(UTC),
             listing=next_listing(warehouse),
             fingerprint="",
             account={f"{k}_{part}": 0 for k in ("page_views", "user_updates") for part in ACCOUNT},

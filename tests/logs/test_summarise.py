@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -27,7 +27,7 @@ from tests.test_user_page_views import update, view
 
 Row = tuple[int, str, int, datetime]
 Record = tuple[int, str, datetime]
-START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def records_of(rng: random.Random, number: int, count: int) -> list[Record]:
@@ -101,7 +101,7 @@ def rows_of(table: Path, urls: Path) -> list[Row]:
             " JOIN read_parquet($urls) AS urls ON urls.number = t.url ORDER BY t.file_row_number",
             {"table": str(table), "urls": str(urls)},
         ).fetchall()
-    epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
     return [(user, url, n, epoch + timedelta(microseconds=us)) for user, url, n, us in found]
 
 

@@ -11,12 +11,12 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import zstandard
 
 COLUMNS = (b"updated_at", b"user_id", b"email", b"name", b"environment")
-EARLIEST = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 Rows = dict[tuple[int, str], tuple[str | None, int, datetime]]
 BOM = b"\xef\xbb\xbf"
 LOG_KEY = re.compile(r"(PageViews|UserUpdates)/(.*/)?[^/._][^/]*", re.DOTALL)
@@ -256,7 +256,7 @@ def parse_instant(text: str) -> datetime | None:
     microsecond = int((fraction or "")[:6].ljust(6, "0"))
     offset = timedelta(hours=int(zone_hours or 0), minutes=int(zone_minutes or 0))
     try:
-        local = datetime(year, month, day, hour, minute, second, microsecond, timezone.utc)
+        local = datetime(year, month, day, hour, minute, second, microsecond, UTC)
         instant = local + offset if sign == "-" else local - offset
     except (ValueError, OverflowError):  # no such day or time; not within the years 1 to 9999
         return None

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -51,7 +51,7 @@ class Authority:
 
     def _sign(self, subject: str, hosts: x509.SubjectAlternativeName | None) -> Path:
         key = ec.generate_private_key(ec.SECP256R1())
-        signer, now = key, datetime.now(timezone.utc)
+        signer, now = key, datetime.now(UTC)
         if hosts is not None:
             loaded = serialization.load_pem_private_key(self.root.read_bytes(), None)
             assert isinstance(loaded, ec.EllipticCurvePrivateKey)

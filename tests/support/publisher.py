@@ -1,7 +1,7 @@
 """Publishing given rows, straight at the database."""
 
 import itertools
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -53,7 +53,7 @@ class Publisher:
         publication = Publication(
             flow="flow",
             id=id,
-            started_at=datetime.now(timezone.utc),
+            started_at=datetime.now(UTC),
             listing=listing,
             fingerprint="f",
             account={f"{k}_{part}": 0 for k in ("page_views", "user_updates") for part in ACCOUNT},

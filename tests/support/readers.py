@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple
-from datetime import timezone
+from datetime import UTC
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, NamedTuple
@@ -64,7 +64,7 @@ def extract_bodies(
             for number, instant, *rest in connection.execute(
                 _EVENTS[kind], {"events": str(done.events)}
             ).fetchall():
-                events[number].append((instant.replace(tzinfo=timezone.utc), *rest))
+                events[number].append((instant.replace(tzinfo=UTC), *rest))
             if done.rejects is not None:
                 for key, line_number, reason, line in connection.execute(
                     "SELECT object_key, line_number, reason, line FROM read_parquet(?)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +125,7 @@ class World:
     def rows(self) -> Rows:
         """The table, as the model gives it."""
         return {
-            (user_id, url): (email, count, last_viewed.astimezone(timezone.utc))
+            (user_id, url): (email, count, last_viewed.astimezone(UTC))
             for user_id, email, url, count, last_viewed in self.execute(
                 "SELECT user_id, email, url, count, last_viewed FROM user_page_views"
             )
