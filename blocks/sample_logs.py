@@ -1,7 +1,7 @@
-"""Sample logs, made from a seed: a few days of a small shop, with all that real logs bring along.
+"""Sample logs, generated from a seed: five days of a small shop, with the flaws of real logs.
 
-Among them are duplicates within and across objects, emails that arrive late, visitors who are not
-logged in, records of another environment, and a few bad lines.
+They include duplicates within and across objects, user updates that arrive late, visitors who are not logged in,
+records of another environment, and a few bad lines.
 """
 
 import csv
@@ -27,7 +27,7 @@ _BAD_VIEWS = (
 
 
 def sample_logs(seed: int = 2017) -> dict[str, bytes]:
-    """The objects by key, relative to the logs prefix; equal seeds give equal bytes."""
+    """The objects by key, relative to the logs prefix. The same seed gives the same bytes."""
     random = Random(seed)
     users = [random.randrange(1_000, 9_999) for _ in range(USERS)]
     logs: dict[str, bytes] = {}
@@ -65,7 +65,7 @@ def _view(random: Random, users: list[int], start: datetime) -> str:
 def _updates(random: Random, users: list[int], start: datetime, day: int) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    # The first day knows most users; some come late, and some updates are older than the last.
+    # The first day has most users; later days add others, and some updates arrive a day late.
     for user in users[: USERS * 3 // 4] if day == 0 else random.sample(users, USERS // 10):
         late = timedelta(days=random.choice((0, 0, 1)) if day else 0)
         at = start - late + timedelta(seconds=random.randrange(86_400))

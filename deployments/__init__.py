@@ -1,1 +1,1 @@
-"""What a deployment needs beside prefect.yaml, and the demonstration on the local environment."""
+"""What a deployment needs besides prefect.yaml, and the demonstration on the local environment."""

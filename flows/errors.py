@@ -1,6 +1,6 @@
 """The errors that a user can act on.
 
-Each message says what, where and what to do, and holds no secret.
+Each message says what, where and what to do, and contains no secret.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class PipelineError(Exception):
-    """Base of the errors that tell a user what to do."""
+    """Base class of the errors that tell a user what to do."""
 
 
 class SettingsError(PipelineError):
@@ -20,15 +20,21 @@ class StorageError(PipelineError):
 
 
 class LogsError(PipelineError):
-    """No table can be built from the logs: none there, broken, or too many bad lines."""
+    """No table can be built from the logs: they are missing, broken, or have too many bad lines."""
 
 
 class WarehouseError(PipelineError):
-    """The database is not reachable, refuses the work, or has a table of another shape."""
+    """The database is unreachable, refuses the work, or has a table of another shape."""
 
 
 class ListAgain(PipelineError):
-    """What the run has listed, or has stored, is not there as it was: a new listing heals it."""
+    """What the run has listed or stored is gone or changed: it lists the logs again.
+
+    Attributes:
+        parsed: How many objects the failed task had parsed before.
+    """
+
+    parsed = 0
 
 
 class ObjectChanged(ListAgain):
@@ -37,10 +43,10 @@ class ObjectChanged(ListAgain):
 
 @contextmanager
 def original_forgotten() -> Iterator[None]:
-    """An error of ours that leaves this block no longer refers to what it was raised from.
+    """Within this context, our errors drop the reference to the exception that they were raised from.
 
-    `raise … from None` only hides it. The original may quote a row or a setting, and its frames
-    hold passwords and tokens, which some tools that report errors send on.
+    `raise … from None` only hides it. The original may quote a row or a setting, and its frames contain passwords and
+    tokens, which some error reporting tools send on.
     """
     try:
         yield

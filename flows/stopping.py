@@ -1,7 +1,7 @@
-"""Ending promptly: what a flow run's threads do when the flow ends early.
+"""Stop a run's threads promptly if its flow ends early.
 
-Prefect raises in the flow's own thread when a worker is stopped or a run is cancelled, and waits
-for the threads of its tasks. Those look here whether they are still wanted.
+When a worker is stopped or a run is cancelled, Prefect raises an exception in the flow's thread, and waits for the
+threads of its tasks. These threads check here whether to go on.
 """
 
 import threading
@@ -14,7 +14,7 @@ from flows.errors import PipelineError
 
 
 class Stopped(PipelineError):
-    """The flow run has ended; the rest of this work is not wanted."""
+    """The flow run has ended: the rest of this work is not needed."""
 
 
 class _Stop:
@@ -25,7 +25,7 @@ class _Stop:
 
     def set(self) -> None:
         self.ended.set()
-        # An interrupt that comes between two calls is lost, so it comes again until all have left.
+        # An interrupt between two calls is lost, so it is repeated until all threads have left.
         while self._interrupts:
             with self._lock:
                 for interrupt in self._interrupts.values():
@@ -54,7 +54,10 @@ _current: ContextVar[_Stop | None] = ContextVar("stop", default=None)
 
 @contextmanager
 def stopping_with_the_flow() -> Iterator[None]:
-    """Within a flow: when it ends by an exception, a signal's too, its tasks end soon after."""
+    """Within a flow: if it ends with an exception, its tasks end soon after.
+
+    A signal is an exception too.
+    """
     stop = _Stop()
     token = _current.set(stop)
     try:
@@ -67,7 +70,7 @@ def stopping_with_the_flow() -> Iterator[None]:
 
 
 def check_stop() -> None:
-    """Go on, unless the flow has ended.
+    """Raise if the flow has ended.
 
     Raises:
         Stopped: It has.
@@ -78,7 +81,7 @@ def check_stop() -> None:
 
 
 def pause(seconds: float) -> None:
-    """Wait between two tries, but no longer than the flow lasts.
+    """Wait between two tries, but not longer than the flow runs.
 
     Raises:
         Stopped: The flow has ended.
@@ -93,7 +96,7 @@ def pause(seconds: float) -> None:
 
 @contextmanager
 def interrupted_by_stop(interrupt: Callable[[], object]) -> Iterator[None]:
-    """Within: when the flow ends, `interrupt` is called, from another thread, to end a long call.
+    """Within: if the flow ends early, another thread calls `interrupt` to end a long call.
 
     Raises:
         Stopped: The flow has ended already.

@@ -1,27 +1,10 @@
-"""What a run returns: the account of every line and what was done."""
+"""What a run returns: the account of every line, and what it did."""
 
 from datetime import datetime
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-
-class LineCounts(BaseModel):
-    """What became of each line of one kind of log.
-
-    `lines = counted + duplicates + other_environment + anonymous + rejected`; `reasons` splits
-    `rejected`.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    lines: int
-    counted: int
-    duplicates: int
-    other_environment: int
-    anonymous: int
-    rejected: int
-    reasons: dict[str, int] = Field(default_factory=dict)
+from flows.counts import Counts
 
 
 class RunSummary(BaseModel):
@@ -36,13 +19,13 @@ class RunSummary(BaseModel):
         page_views: The account of the lines of `PageViews/`.
         user_updates: The account of the lines of `UserUpdates/`.
         objects_parsed: Log objects that this run read.
-        objects_reused: Log objects that an earlier run had read.
-        rows: Rows of `user_page_views` that the logs give.
-        rows_written: Rows that this run inserted, changed or deleted.
-        seconds: From the run's start to its publishing.
-        healed: What was not as it should have been, and was put right on the way, in sentences.
-        overtaken: A run that listed the logs later had published before: the table is that
-            run's, and this one wrote nothing.
+        objects_reused: Log objects that earlier runs had read.
+        rows: Rows of `user_page_views`.
+        rows_written: Rows that this run inserted, updated or deleted.
+        seconds: From the run's start to the publication.
+        healed: What was lost, damaged or changed and has been rebuilt, in sentences.
+        overtaken: Whether a run that listed the logs later was published first: the table is that run's, and this one
+            wrote nothing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,8 +35,8 @@ class RunSummary(BaseModel):
     fingerprint: str
     listed_at: datetime
     published_at: datetime
-    page_views: LineCounts
-    user_updates: LineCounts
+    page_views: Counts
+    user_updates: Counts
     objects_parsed: int
     objects_reused: int
     rows: int
@@ -61,7 +44,3 @@ class RunSummary(BaseModel):
     seconds: float
     healed: list[str] = Field(default_factory=list)
     overtaken: bool = False
-
-    def as_json(self) -> dict[str, Any]:
-        """A JSON-able copy."""
-        return self.model_dump(mode="json")

@@ -1,138 +1,123 @@
 """The flow user-page-views: logs in S3 into the table `user_page_views`."""
 
-from datetime import UTC
+from typing import Any
 
-from flows.collecting import nothing_collected, older_objects_left_alone
-from flows.tasks.prefect_sooner import prefect_sooner
+from prefect import flow
+from prefect.futures import PrefectFuture, wait
 
-with nothing_collected(), prefect_sooner():
-    from datetime import datetime
-    from typing import Any
-
-    from prefect import flow
-    from prefect.task_runners import ThreadPoolTaskRunner
-
-    from flows.errors import ListAgain, StorageError
-    from flows.run_id import check_id
-    from flows.stopping import stopping_with_the_flow
-    from flows.summary import RunSummary
-    from flows.tasks.caching import anew, results_in
-    from flows.tasks.environments import environment_of, keeping_environments
-    from flows.tasks.extract import extract_logs
-    from flows.tasks.healing import MOST_LISTINGS, check_again
-    from flows.tasks.listing import list_logs
-    from flows.tasks.loading import load_ahead, loading
-    from flows.tasks.places import results_of
-    from flows.tasks.preloads import keeping_preload
-    from flows.tasks.prompt_end import ending_promptly, prompt
-    from flows.tasks.publish import lost_from_ledger, publish_table, published_run
-    from flows.tasks.report import report
-    from flows.tasks.runs import Run, due
-    from flows.tasks.scratch import keeping_files
-    from flows.tasks.summarise import summarise_events
-    from flows.tasks.switching import switching_often
+from blocks.load import load_environment
+from flows.errors import ListAgain, StorageError
+from flows.run_id import check_id
+from flows.stopping import stopping_with_the_flow
+from flows.summary import RunSummary
+from flows.tasks.caching import fresh, results_in
+from flows.tasks.extract import extract_logs
+from flows.tasks.listing import list_logs
+from flows.tasks.places import results_of
+from flows.tasks.publish import publish_table
+from flows.tasks.published import find_published, lost_from_ledger, names_of_parts, show_published
+from flows.tasks.report import report
+from flows.tasks.runs import Run, due, run_name
 
 NAME = "user-page-views"
+MAX_LISTINGS = 4
 
 
-@prompt
 @flow(
     name=NAME,
+    flow_run_name=run_name,
     persist_result=False,
-    # An id is checked by our own rule, which says more; Prefect would turn True into "1".
+    # `check_id` has a better error message, and Prefect would turn True into "1".
     validate_parameters=False,
-    task_runner=ThreadPoolTaskRunner(max_workers=2),  # type: ignore[arg-type]
 )
-def user_page_views(
-    id: str | int | None = None, environment: str = "local", refresh: bool = False
-) -> RunSummary:
+def user_page_views(id: str | int | None = None, environment: str = "local", refresh: bool = False) -> RunSummary:
     """Bring the table user_page_views up to date with the logs.
 
-    Only log objects that no earlier run has parsed are read. A run of an id that is published does
-    nothing and returns the same summary.
+    Only log objects that no earlier run has parsed are read. If the id is published, the run does nothing and returns
+    the same summary.
 
     Args:
-        id: The run's key: 1 to 128 letters, digits or . _ : + = @ -. Default: the run's date.
+        id: The run's key: 1 to 128 letters, digits or . _ : + = @ -, or an integer up to 2^53 - 1. If omitted, the
+            run's date is used.
         environment: The environment to run in, such as local, staging or production.
-        refresh: Run the id again from the current logs, although it is published.
+        refresh: Run the id again from the current logs, even if it is published.
     """
-    started_at = datetime.now(UTC)
-    run_id = check_id(id, due())
-    with (
-        ending_promptly(),
-        older_objects_left_alone(),
-        switching_often(),
-        keeping_environments(),
-        results_in(results_of(environment_of(environment))),
-        keeping_files(),
-        keeping_preload(),
-        loading(),
-        stopping_with_the_flow(),
-    ):
-        known = None if refresh else published_run(run_id, environment, NAME)
-        if known is None:
-            published = _publish(run_id, environment, refresh, started_at)
+    run = Run(NAME, check_id(id, due()), environment, refresh)
+    block = load_environment(environment)
+    with results_in(results_of(block)), stopping_with_the_flow():
+        published = None if refresh else find_published(block, NAME, run.id)
+        if published is not None:
+            show_published(run.id, environment, NAME, published)
+            summary = published.summary
         else:
-            published = _show_published(run_id, environment, started_at, known)
-    summary = RunSummary.model_validate(published)
-    report(summary, already=known is not None)
-    return summary
+            run.healed = [] if refresh else lost_from_ledger(block, environment, run.id)
+            summary = _publish(run)
+    result = RunSummary.model_validate(summary)
+    report(result, already=published is not None)
+    return result
 
 
-def _publish(id: str, environment: str, refresh: bool, started_at: datetime) -> dict[str, Any]:
-    """Run the stages; again, where what was listed or stored has changed under them."""
-    run = Run(started_at, [] if refresh else lost_from_ledger(id, environment))
-    load_ahead()
-    for _ in range(MOST_LISTINGS):
+def _publish(run: Run) -> dict[str, Any]:
+    """Run the stages; start again if what was listed or stored changes during the run."""
+    for _ in range(MAX_LISTINGS):
         try:
-            return _stages(id, environment, refresh, run)
+            # Only the ledger proves that a stage is done, and it has no row of this id: no stored
+            # record is used. Each stage runs in a thread, so that a signal ends this one's waiting.
+            listed = fresh(list_logs).submit(run.id, run.environment, NAME).result()
+            run.healed += listed["healed"]
+            parts = _extract(run, listed)
+            publish = fresh(publish_table).submit(
+                id=run.id,
+                environment=run.environment,
+                run=run,
+                listed=listed,
+                extracted=[part.result() for part in parts],
+                return_state=False,
+                wait_for=parts,
+            )
+            summary: dict[str, Any] = publish.result()
+            return summary
         except ListAgain as reason:
             run.healed.append(str(reason))
     raise StorageError(
-        f"The logs or the stored results changed under the run each of {MOST_LISTINGS} times that "
-        f"it listed them. The last time: {run.healed[-1]} Nothing was published: run the same id "
-        "again when they are at rest."
+        f"The logs or the stored results changed {MAX_LISTINGS} times while the run used them. The "
+        f"last time: {run.healed[-1]} Nothing was published: run the same id again later."
     )
 
 
-def _show_published(
-    id: str, environment: str, started_at: datetime, known: dict[str, Any]
-) -> dict[str, Any]:
-    """Call the stages of a published id, which do nothing: the UI shows them as cached."""
-    summary: dict[str, Any] = known["summary"]
-    stages: dict[str, Any] = known["stages"]
-    listed, run = stages["list_logs"], Run(started_at)
-    called = [
-        list_logs.submit(id, environment, NAME, known),
-        *(
-            extract_logs.submit(id, environment, part, listed["plan"], known)
-            for part in range(listed["parts"])
-        ),
-        summarise_events.submit(id, environment, NAME, listed["plan"], known),
-        publish_table.submit(id, environment, NAME, run, stages, False, known),
-    ]
-    for future in called:
-        future.result()
-    return summary
+def _extract(run: Run, listed: dict[str, Any]) -> list[PrefectFuture[dict[str, int]]]:
+    """Extract the parts of the plan, as many at the same time as there are workers."""
+    futures: list[PrefectFuture[dict[str, int]]] = []
+    for part, name in enumerate(names_of_parts(listed)):
+        task = fresh(extract_logs).with_options(task_run_name=name)
+        free = part - listed["workers"]  # this part starts when that one has ended
+        futures.append(
+            task.submit(
+                id=run.id,
+                environment=run.environment,
+                part=part,
+                plan=listed["plan"],
+                return_state=False,
+                wait_for=futures[free : free + 1] if free >= 0 else None,
+            )
+        )
+    try:
+        for future in futures:
+            future.result()
+    except ListAgain:
+        wait(futures)
+        run.parsed += _parsed(futures)
+        raise
+    run.parsed += _parsed(futures)
+    return futures
 
 
-def _stages(id: str, environment: str, refresh: bool, run: Run) -> dict[str, Any]:
-    # Only the ledger tells that a step is done, and it has no row of this id: no record is used.
-    # Each stage runs in a thread, so that a signal ends this one's waiting at once.
-    listed = anew(list_logs).submit(id, environment, NAME, None).result()
-    check_again(listed)
-    run.healed.extend(listed["healed"])
-    plan = listed["plan"]
-    extract = anew(extract_logs)
-    parts = [extract.submit(id, environment, part, plan, None) for part in range(listed["parts"])]
-    extracted = [part.result() for part in parts]
-    run.parsed += sum(part["objects"] for part in extracted)
-    check_again(*extracted)
-    made = anew(summarise_events).submit(id, environment, NAME, plan, None).result()
-    check_again(made)
-    stages = {"list_logs": listed, "extract_logs": extracted, "summarise": made}
-    published = (
-        anew(publish_table).submit(id, environment, NAME, run, stages, refresh, None).result()
+def _parsed(parts: list[PrefectFuture[dict[str, int]]]) -> int:
+    """How many log objects these task runs have parsed, successful or not."""
+    ended = [part for part in parts if part.state.is_completed() or part.state.is_failed()]
+    results = [part.result(raise_on_failure=False) for part in ended]
+    return sum(
+        one.parsed if isinstance(one, ListAgain) else one["objects"]
+        for one in results
+        if isinstance(one, dict | ListAgain)
     )
-    check_again(published)
-    return published

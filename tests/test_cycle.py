@@ -1,5 +1,5 @@
-"""One real cycle of Prefect, every part a process of its own, as the README has a user start them:
-a server, a work pool, a worker, `blocks.register`, `prefect deploy --all` and deployment runs."""
+"""The whole of Prefect in separate processes, started as the README says: a server, a work pool, a
+worker, `blocks.register`, `prefect deploy --all` and deployment runs."""
 
 import os
 import re
@@ -26,7 +26,7 @@ from tests.support.s3_proxy import Answer, Forward, Request, intercepting
 from tests.support.servers import free_port, stop, wait_until_it_answers
 from tests.support.terminal import run_on_a_terminal
 from tests.support.world import Services, World
-from tests.test_user_page_views import FIRST, SECOND, fill
+from tests.test_user_page_views import FIRST, SECOND, bodies, fill
 
 ROOT = Path(__file__).parent.parent
 PREFECT = [str(Path(sys.executable).with_name("prefect")), "--no-prompt"]
@@ -34,17 +34,15 @@ PREFECT = [str(Path(sys.executable).with_name("prefect")), "--no-prompt"]
 
 @dataclass
 class Cycle:
-    """A running server and worker, and the environment variables that lead to them."""
+    """A running server and worker, and the environment variables for clients."""
 
     variables: dict[str, str]
     home: Path = Path()
     worker: psutil.Process | None = None
 
     def run(self, *command: str, check: bool = True, folder: Path = ROOT) -> str:
-        """Run a command in the repository's folder, or another; give what it printed."""
-        done = subprocess.run(
-            command, cwd=folder, env=self.variables, capture_output=True, text=True, timeout=240
-        )
+        """Run a command in the repository's folder, or another; return what it printed."""
+        done = subprocess.run(command, cwd=folder, env=self.variables, capture_output=True, text=True, timeout=240)
         output = done.stdout + done.stderr
         assert not check or done.returncode == 0, output
         return output
@@ -61,7 +59,7 @@ class Cycle:
 
 @contextmanager
 def _worker(variables: dict[str, str], home: Path, name: str) -> Iterator[psutil.Process]:
-    """A worker of the pool; it is stopped in the end."""
+    """A worker of the pool, stopped at the end."""
     with (home / f"{name}.log").open("wb") as log:
         worker = subprocess.Popen(
             [*PREFECT, "worker", "start", "--pool", "user-page-views", "--name", name],
@@ -82,12 +80,8 @@ def cycle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cycle]:
     url = f"http://127.0.0.1:{port}/api"
     variables = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
-        "PREFECT_HOME": str(home),
-        "PREFECT_API_URL": url,
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
-        "COLUMNS": "200",
+        **{"PREFECT_HOME": str(home), "PREFECT_API_URL": url, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
+        **{"DO_NOT_TRACK": "1", "PREFECT_WORKER_QUERY_SECONDS": "1", "COLUMNS": "200"},
     }
     with (home / "server.log").open("wb") as log:
         server = subprocess.Popen(
@@ -107,7 +101,7 @@ def cycle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cycle]:
 
 
 def _register(cycle: Cycle, services: Services, folder: Path, **changes: str) -> World:
-    """A world of its own, registered as `staging` by the command line."""
+    """A new world, registered as `staging` by the command line."""
     world = World.new(services)
     world.name = "staging"
     world.settings |= changes
@@ -132,30 +126,28 @@ def test_registered_deployed_and_run_by_a_worker_the_table_is_filled(
     cycle.prefect(*run, "-p", "id=2026-11-22")
     assert world.rows() == model(objects).rows
 
-    # A number arrives as an int; it is the id of its digits. The new objects alone are parsed.
+    # A number arrives as an int; its digits are the id. Only new objects are parsed.
     objects |= fill(world, SECOND)
     cycle.prefect(*run, "-p", "id=123")
     assert world.rows() == model(objects).rows
     assert world.execute("SELECT id FROM pipeline_runs ORDER BY id") == [("123",), ("2026-11-22",)]
 
-    # Without an id, the run's date is its id.
+    # Without an id, the date on which the run was due is its id, and part of its name.
     cycle.prefect(*run)
+    newest = _newest(cycle)
     [(id,)] = world.execute("SELECT id FROM pipeline_runs ORDER BY published_at DESC LIMIT 1")
     [(today,)] = world.execute("SELECT (now() AT TIME ZONE 'UTC')::date::text")
     assert id <= today
-    assert len(id) == len("2026-11-22")
+    assert id == newest["expected_start_time"][: len("2026-11-22")]
+    assert newest["name"] == f"{id} · staging"
 
-    # A run that fails says so to whoever watches it.
+    # With --watch, a failed run shows its error.
     world.empty("LOGS")
     output = cycle.prefect(*run, "-p", "id=empty", check=False)
-    assert "There is no log under PageViews/ nor under UserUpdates/" in output + _state(cycle)
-    assert world.rows() == model(objects).rows
-
-
-def _state(cycle: Cycle) -> str:
     state = _newest(cycle)["state"]
     assert state["type"] == "FAILED"
-    return str(state["message"])
+    assert "There are no logs under PageViews/ or UserUpdates/" in output + str(state["message"])
+    assert world.rows() == model(objects).rows
 
 
 def test_deployments_have_the_schedule_limits_and_help_texts(cycle: Cycle) -> None:
@@ -205,9 +197,7 @@ def _next_five_o_clock() -> str:
     return f"{today + timedelta(days=now >= today):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def test_a_run_that_is_due_is_executed_in_the_folder_it_was_deployed_from(
-    cycle: Cycle, tmp_path: Path
-) -> None:
+def test_a_run_that_is_due_is_executed_in_the_folder_it_was_deployed_from(cycle: Cycle, tmp_path: Path) -> None:
     folder = _copy_of_the_repository(tmp_path / "another-folder")
     soon = datetime.now(UTC) + timedelta(seconds=20)
     each_minute = {"interval": 60, "anchor_date": soon.isoformat(), "timezone": "UTC"}
@@ -215,6 +205,7 @@ def test_a_run_that_is_due_is_executed_in_the_folder_it_was_deployed_from(
         run = _runs_of(cycle, deployment, until="COMPLETED")[0]
     assert run["auto_scheduled"]
     id = run["expected_start_time"][: len("2026-11-22")]
+    assert run["name"] == f"{id} · local"
     written = folder / ".local" / "storage" / "results" / id / "hello_world.txt"
     assert written.read_text() == "Hello World"
 
@@ -240,27 +231,23 @@ ELSEWHERE = "hello_elsewhere.py"
 
 
 def _copy_of_the_repository(folder: Path) -> Path:
-    """The code in another folder, where a flow has another module's name than in the repository.
+    """The code in another folder, with one module renamed.
 
-    So a run that finds that module runs the copy, not the project that is installed.
+    A run that finds this module runs the copy, not the installed project.
     """
     folder.mkdir()
     for package in ("flows", "blocks", "deployments"):
-        shutil.copytree(
-            ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__")
-        )
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "flows" / "hello_world.py").rename(folder / "flows" / ELSEWHERE)
     return folder
 
 
 @contextmanager
 def _deployed(cycle: Cycle, folder: Path, **changes: Any) -> Iterator[str]:
-    """Deploy hello-world from a copy of the repository, with changes; it is deleted in the end."""
+    """Deploy hello-world from a copy of the repository, with changes; deleted at the end."""
     settings = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
-    one = settings["deployments"][0] | {
-        "name": folder.name,
-        "entrypoint": f"flows.{ELSEWHERE.removesuffix('.py')}.hello_world",
-    }
+    entrypoint = f"flows.{ELSEWHERE.removesuffix('.py')}.hello_world"
+    one = settings["deployments"][0] | {"name": folder.name, "entrypoint": entrypoint}
     settings["deployments"] = [one | changes]
     (folder / "prefect.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     cycle.prefect("deploy", "--all", folder=folder)
@@ -272,7 +259,7 @@ def _deployed(cycle: Cycle, folder: Path, **changes: Any) -> Iterator[str]:
 
 
 def _runs_of(cycle: Cycle, deployment: str, *, until: str) -> list[dict[str, Any]]:
-    """Wait until the deployment has runs in a state; give these, the earliest first."""
+    """Wait until the deployment has runs in a state; return these, the earliest first."""
     end = time.monotonic() + 150
     flow, _, name = deployment.partition("/")
     with cycle.api as client:
@@ -296,7 +283,7 @@ def test_two_workers_run_two_deployments_of_one_environment_at_once(
     left = iter(range(2))
 
     def meet(request: Request, forward: Forward) -> Answer:
-        # Neither stores its first result before the other is there too.
+        # Neither stores its first result before the other has started too.
         if request.method == "PUT" and next(left, None) is not None:
             met.wait(120)
         return forward()
@@ -309,19 +296,14 @@ def test_two_workers_run_two_deployments_of_one_environment_at_once(
             ("user-page-views/staging", "-p", "id=one"),
             ("user-page-views/production", "-p", "id=two", "-p", "environment=staging"),
         ]
-        with (
-            _worker(cycle.variables, cycle.home, "second"),
-            ThreadPoolExecutor(2) as pool,
-        ):
+        with _worker(cycle.variables, cycle.home, "second"), ThreadPoolExecutor(2) as pool:
             started = [pool.submit(cycle.prefect, *START, *run, "--watch") for run in runs]
             for one in started:
                 one.result()
     assert not met.broken
     assert world.rows() == model(objects).rows
     wanted = model(objects).page_views
-    found = world.execute(
-        "SELECT id, page_views_lines, page_views_counted FROM pipeline_runs ORDER BY id"
-    )
+    found = world.execute("SELECT id, page_views_lines, page_views_counted FROM pipeline_runs ORDER BY id")
     assert found == [(id, wanted.lines, wanted.counted) for id in ("one", "two")]
 
 
@@ -329,12 +311,10 @@ START = ("deployment", "run")
 
 
 @contextmanager
-def _held(
-    cycle: Cycle, services: Services, folder: Path, id: str
-) -> Iterator[tuple[psutil.Process, str]]:
+def _held(cycle: Cycle, services: Services, folder: Path, id: str) -> Iterator[tuple[psutil.Process, str]]:
     """A deployment run that is held at its first log object: its process, and its flow run.
 
-    In the end the id is run again, and finds nothing in its way.
+    At the end, the id is run again and nothing blocks it.
     """
     reached, go_on = threading.Event(), threading.Event()
 
@@ -351,11 +331,8 @@ def _held(
         try:
             assert reached.wait(120)
             assert cycle.worker is not None
-            [process] = [
-                child
-                for child in cycle.worker.children(recursive=True)
-                if not child.children() and "python" in child.name()
-            ]
+            children = cycle.worker.children(recursive=True)
+            [process] = [child for child in children if not child.children() and "python" in child.name()]
             yield process, _newest(cycle)["id"]
             go_on.set()
             _runs_again(cycle, world, id)
@@ -365,11 +342,7 @@ def _held(
 
 def _newest(cycle: Cycle) -> dict[str, Any]:
     """The flow run that started last; the server has scheduled others for the next days."""
-    query = {
-        "flow_runs": {"start_time": {"is_null_": False}},
-        "sort": "START_TIME_DESC",
-        "limit": 1,
-    }
+    query = {"flow_runs": {"start_time": {"is_null_": False}}, "sort": "START_TIME_DESC", "limit": 1}
     with cycle.api as client:
         found: dict[str, Any] = client.post("/flow_runs/filter", json=query).json()[0]
     return found
@@ -383,30 +356,24 @@ def _wait_for_state(cycle: Cycle, flow_run: str, state: str) -> None:
 
 
 def _runs_again(cycle: Cycle, world: World, id: str) -> None:
-    """The same deployment takes the next run: the one before holds no slot and no lock."""
+    """The deployment takes the next run: the previous one holds no slot and no lock."""
     sessions = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'user_page_views'"
     assert world.execute(sessions) == []
     cycle.prefect(*START, "user-page-views/staging", "-p", f"id={id}", "--watch")
-    assert world.rows() == model({key: body.encode() for key, body in FIRST.items()}).rows
+    assert world.rows() == model(bodies(FIRST)).rows
 
 
 @pytest.mark.long
-def test_a_deployment_run_whose_process_is_killed_is_crashed_and_the_next_one_runs(
-    cycle: Cycle, services: Services, tmp_path: Path
+@pytest.mark.parametrize("state", ["Crashed", "Cancelled"])
+def test_a_deployment_run_that_is_killed_or_cancelled_ends_and_the_next_one_runs(
+    cycle: Cycle, services: Services, tmp_path: Path, state: str
 ) -> None:
     cycle.prefect("deploy", "--all")
-    with _held(cycle, services, tmp_path, "killed") as (process, flow_run):
-        process.kill()
-        _wait_for_state(cycle, flow_run, "Crashed")
-
-
-@pytest.mark.long
-def test_a_deployment_run_that_is_cancelled_ends_and_the_next_one_runs(
-    cycle: Cycle, services: Services, tmp_path: Path
-) -> None:
-    cycle.prefect("deploy", "--all")
-    with _held(cycle, services, tmp_path, "cancelled") as (process, flow_run):
-        cycle.prefect("flow-run", "cancel", flow_run)
-        _wait_for_state(cycle, flow_run, "Cancelled")
+    with _held(cycle, services, tmp_path, state) as (process, flow_run):
+        if state == "Crashed":
+            process.kill()
+        else:
+            cycle.prefect("flow-run", "cancel", flow_run)
+        _wait_for_state(cycle, flow_run, state)
         psutil.wait_procs([process], 120)
         assert not process.is_running()

@@ -1,4 +1,4 @@
-"""Docs cannot drift: what they name exists, and what exists is named."""
+"""Docs cannot drift: what they name exists, and they list what exists."""
 
 import ast
 import importlib
@@ -14,8 +14,8 @@ import yaml
 
 from blocks.register import HELP
 from blocks.settings import EnvironmentSettings
-from flows.logs.records import REASONS
 from flows.summary import RunSummary
+from flows.user_page_views import user_page_views
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,22 +28,27 @@ def blocks_of(language: str, text: str = README) -> list[str]:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_every_setting_stands_in_the_readme_and_in_the_help(name: str) -> None:
+def test_the_readme_and_the_help_list_every_setting(name: str) -> None:
     assert f"`{name}`" in README
     assert name in HELP
 
 
-@pytest.mark.parametrize("reason", REASONS)
-def test_every_reason_stands_in_the_readme(reason: str) -> None:
-    assert f"| `{reason}` |" in README
+def test_the_readme_lists_the_reasons_that_the_rules_give() -> None:
+    rules = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("flows/logs/*.[ps]*"))
+    listed = re.findall(r"^\| `(\w+)` \| .*$", README.partition("| reason |")[2], re.MULTILINE)
+    reasons = listed[:7]
+    assert reasons[0] == "not_utf8"
+    assert [reason for reason in reasons if f"{reason!r}" not in rules.replace('"', "'")] == []
+    given = set(re.findall(r"'(bad_\w+|missing_\w+|malformed|not_\w+)'", rules.replace('"', "'")))
+    assert given == set(reasons)
 
 
 @pytest.mark.parametrize("name", RunSummary.model_fields)
-def test_every_field_of_the_summary_stands_in_the_readme(name: str) -> None:
+def test_the_readme_lists_every_field_of_the_summary(name: str) -> None:
     assert f"`{name}`" in README
 
 
-def test_every_deployment_and_its_pool_stand_in_the_readme() -> None:
+def test_the_readme_names_every_deployment_and_its_pool() -> None:
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
     for one in deployments:
         module, _, flow = one["entrypoint"].rpartition(".")
@@ -63,12 +68,16 @@ def test_links_and_files_named_in_a_page_exist(page: Path) -> None:
         assert (ROOT / name).exists(), name
 
 
-def test_every_test_named_in_a_page_exists() -> None:
-    sources = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/test_*.py"))
-    defined = set(re.findall(r"def (test_\w+)\(", sources))
-    named = {name for page in PAGES for name in re.findall(r"`(test_\w+)`", page.read_text())}
-    assert len(named) > 50
-    assert named <= defined
+def test_how_it_works_shows_the_files_of_a_real_run(prefect_server: None, work_folder: Path) -> None:
+    page = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
+    [listing] = [block for block in blocks_of("text", page) if "extracts/" in block]
+    user_page_views(id="a")
+    storage = work_folder / ".local" / "storage"
+    files = sorted(p.relative_to(storage).as_posix() for p in storage.rglob("*") if p.is_file())
+    assert len(listing.split()) == len(files)
+    for shown in listing.split():
+        pattern = re.escape(shown).replace("…", "[0-9a-f]+")
+        assert [file for file in files if re.fullmatch(pattern, file)], shown
 
 
 def test_make_targets_named_in_the_readme_exist() -> None:

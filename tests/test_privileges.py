@@ -1,6 +1,6 @@
-"""The rights that the README lists are enough, and none of them is too many.
+"""The privileges that the documentation lists are sufficient, and each of them is necessary.
 
-The policy and the grants are taken out of the README's code blocks.
+The policy and the grants are read from the documentation's code blocks.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -27,15 +27,17 @@ from flows.hello_world import hello_world
 from flows.summary import RunSummary
 from flows.tasks.places import results_of
 from flows.user_page_views import user_page_views
-from tests.support.documents import Data, plant
+from tests.support.documents import plant
 from tests.support.iam import Policy, policy_in
 from tests.support.model import model
 from tests.support.s3_proxy import refusing
 from tests.support.world import Services, World
 from tests.test_user_page_views import FIRST, SECOND, fill
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-[SECTION] = re.findall(r"^## Least privilege\n(.*?)^## ", README, re.DOTALL | re.MULTILINE)
+ROOT = Path(__file__).parents[1]
+PAGES = [page.read_text(encoding="utf-8") for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))]
+HEADING = re.compile(r"^## Least privilege\n(.*?)^## ", re.DOTALL | re.MULTILINE)
+[SECTION] = HEADING.findall("".join(PAGES))
 OWNER, READER, TABLELESS = re.findall(r"^```sql\n(.*?)^```", SECTION, re.DOTALL | re.MULTILINE)
 Grant = tuple[str, str]
 """A privilege, and what it is on."""
@@ -57,28 +59,28 @@ OF_OWNER, OF_READER, OF_TABLELESS = map(grants_in, (OWNER, READER, TABLELESS))
 
 @dataclass
 class Guarded:
-    """A database of its own, of whose rights PUBLIC has none."""
+    """A separate database, on which PUBLIC has no privileges."""
 
     world: World
     database: str
 
     def sql(self, statements: str) -> str:
-        """The README's statements, for this database and roles of its own."""
+        """The documentation's statements, for this database and separate roles."""
         for name in ("loader", "reader"):
             statements = re.sub(rf"\b{name}\b", f"{name}_of_{self.database}", statements)
         return re.sub(r"\banalytics\b", self.database, statements)
 
     def administer(self, statements: str) -> None:
-        """Run the README's statements as an administrator."""
+        """Run the documentation's statements as an administrator."""
         self.world.execute(self.sql(statements))
 
     def url(self, role: str) -> str:
-        """The database's URL for a role of the README."""
+        """The database's URL for a role of the documentation."""
         url = make_url(self.world.settings["DATABASE_URL"]).set(username=self.sql(role))
         return url.render_as_string(hide_password=False)
 
     def as_role(self, role: str) -> str:
-        """The name of an environment whose database is used as this role."""
+        """The name of an environment that connects as this role."""
         name, url = f"{self.world.name}-{role}", self.url(role)
         if name not in registered_names():
             plant(self.world.name, name, lambda data: data["database"].update(url=url))
@@ -89,53 +91,39 @@ class Guarded:
         return user_page_views(id=id, environment=self.as_role(role), refresh=refresh)
 
     def refused(self, id: str, role: str = "loader") -> str:
-        """The sentence in which a run ends."""
+        """The message of the error that ends a run."""
         with pytest.raises(WarehouseError) as error:
             self.run(id, role)
         return str(error.value)
 
     def ask(self, role: str, query: str) -> list[tuple[Any, ...]]:
-        """One query as this role."""
+        """The rows of one query as this role."""
         with closing(psycopg2.connect(self.url(role))) as connection:
             cursor = connection.cursor()
             cursor.execute(query)
             return cursor.fetchall()
 
 
-@pytest.fixture(scope="module")
-def registered(services: Services, prefect_server: None) -> World:
-    world = World.new(services)
-    world.register(DATABASE_SCHEMA="production")
-    return world
-
-
 @pytest.fixture
-def guarded(services: Services, registered: World) -> Guarded:
-    """A database where the administrator has run what the README says."""
+def guarded(services: Services, prefect_server: None) -> Guarded:
+    """A database where the administrator has run the documentation's statements."""
     database = f"guarded_{next(_numbers)}"
     with closing(psycopg2.connect(services.postgres_url)) as connection:
         connection.autocommit = True
         connection.cursor().execute(f"CREATE DATABASE {database}")
     url = make_url(services.postgres_url).set(database=database)
     world = World.new(services)
-    world.settings["DATABASE_URL"] = url.render_as_string(hide_password=False)
-    world.settings["DATABASE_SCHEMA"] = "production"
-
-    def change(data: Data) -> None:
-        data["database"]["url"] = world.settings["DATABASE_URL"]
-        data["logs"]["bucket_name"] = world.settings["LOGS_BUCKET"]
-        data["results"]["bucket_name"] = world.settings["RESULTS_BUCKET"]
-
-    plant(registered.name, world.name, change)
+    world.register(DATABASE_URL=url.render_as_string(hide_password=False), DATABASE_SCHEMA="production")
     guarded = Guarded(world, database)
-    guarded.administer("REVOKE ALL ON DATABASE analytics FROM PUBLIC")
-    guarded.administer("REVOKE ALL ON SCHEMA public FROM PUBLIC")
-    guarded.administer(OWNER)
-    guarded.administer("CREATE ROLE reader LOGIN")
+    for statements in (
+        *("REVOKE ALL ON DATABASE analytics FROM PUBLIC", "REVOKE ALL ON SCHEMA public FROM PUBLIC"),
+        *(OWNER, "CREATE ROLE reader LOGIN"),
+    ):
+        guarded.administer(statements)
     return guarded
 
 
-def test_a_role_with_the_grants_of_the_readme_runs_again_and_again(guarded: Guarded) -> None:
+def test_a_role_with_the_documented_grants_can_run_repeatedly(guarded: Guarded) -> None:
     objects = fill(guarded.world, FIRST)
     first = guarded.run("first")
     assert guarded.world.rows() == model(objects).rows
@@ -149,18 +137,17 @@ def test_a_role_with_the_grants_of_the_readme_runs_again_and_again(guarded: Guar
     assert guarded.world.rows() == model(objects).rows
     assert guarded.world.execute("SELECT count(*) FROM rejected_records") == [(1,)]
     attributes = "rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls"
-    query = f"SELECT {attributes} FROM pg_roles WHERE rolname = current_user"
-    assert guarded.ask("loader", query) == [(False,) * 5]
     may = "has_database_privilege(current_database(), 'CREATE')"
-    assert guarded.ask("loader", f"SELECT {may}") == [(False,)]
+    query = f"SELECT {attributes}, {may} FROM pg_roles WHERE rolname = current_user"
+    assert guarded.ask("loader", query) == [(False,) * 6]
 
 
 def without_each(guarded: Guarded, grants: list[Grant], role: str) -> Iterator[tuple[Grant, str]]:
-    """Take away each of the rights in turn, and give the sentence in which a run ends then."""
+    """Revoke each privilege in turn; yield it and the message of the run that fails without it."""
     for number, (privilege, what) in enumerate(grants):
         guarded.administer(f"REVOKE {privilege} ON {what} FROM {role}")
         guarded.world.put("PageViews/new", FIRST["PageViews/1.jsonl"] * (number + 1))
-        # All is compared then, which takes every right.
+        # So that the run compares the whole table, which needs every privilege.
         guarded.administer("UPDATE production.user_page_views SET count = count + 1")
         yield (privilege, what), guarded.refused(f"without-{number}", role)
         guarded.administer(f"GRANT {privilege} ON {what} TO {role}")
@@ -175,16 +162,14 @@ NAMED = {
 
 
 def sentence_of(guarded: Guarded, grant: Grant) -> str:
-    """What the database says where this right is missing."""
+    """What the database says if this privilege is missing."""
     privilege, what = grant
     kind, _, name = guarded.sql(what).rpartition(" ")
     words = NAMED.get(privilege, "permission denied for table {name}")
     return words.format(name=name.rpartition(".")[2], kind=kind.lower())
 
 
-def test_without_any_one_of_the_grants_a_run_ends_in_a_sentence_that_names_it(
-    guarded: Guarded,
-) -> None:
+def test_without_one_of_the_grants_a_run_fails_and_names_what_is_missing(guarded: Guarded) -> None:
     fill(guarded.world, FIRST)
     guarded.administer("REVOKE CREATE ON SCHEMA production FROM loader")
     assert "permission denied for schema production" in guarded.refused("first")
@@ -197,17 +182,14 @@ def test_without_any_one_of_the_grants_a_run_ends_in_a_sentence_that_names_it(
     guarded.run("last")
 
 
-def test_a_reader_with_the_grants_of_the_readme_reads_the_table_and_nothing_else(
-    guarded: Guarded,
-) -> None:
+def test_a_reader_with_the_documented_grants_reads_the_table_and_nothing_else(guarded: Guarded) -> None:
     objects = fill(guarded.world, FIRST)
     guarded.run("first")
     *of_administrator, of_loader = READER.strip().splitlines()
     guarded.administer("".join(of_administrator))
     with closing(psycopg2.connect(guarded.url("loader"))) as connection, connection:
         connection.cursor().execute(guarded.sql(of_loader))
-    guarded.world.put("PageViews/2", SECOND["PageViews/2.jsonl"])
-    objects["PageViews/2"] = SECOND["PageViews/2.jsonl"].encode()
+    objects |= fill(guarded.world, {"PageViews/2": SECOND["PageViews/2.jsonl"]})
     guarded.run("second")  # the grant survives a run
     count = "SELECT count(*) FROM production.user_page_views"
     assert guarded.ask("reader", count) == [(len(model(objects).rows),)]
@@ -230,14 +212,14 @@ def test_a_reader_with_the_grants_of_the_readme_reads_the_table_and_nothing_else
 
 
 def tableless(guarded: Guarded) -> dict[str, bytes]:
-    """Tables that the loader's first run made, and a second loader that may make none."""
+    """Tables that the loader's first run created, and a second loader that may create none."""
     objects = fill(guarded.world, FIRST)
     guarded.run("first")
     guarded.administer(re.sub(r"\bloader\b", "reader", TABLELESS))
     return objects
 
 
-def test_a_loader_that_may_make_no_tables_works_in_those_that_are_there(guarded: Guarded) -> None:
+def test_a_loader_that_may_not_create_tables_uses_the_existing_ones(guarded: Guarded) -> None:
     objects = tableless(guarded) | fill(guarded.world, SECOND)
     guarded.run("second", "reader")
     assert guarded.world.rows() == model(objects).rows
@@ -248,9 +230,7 @@ def test_a_loader_that_may_make_no_tables_works_in_those_that_are_there(guarded:
 
 
 @pytest.mark.long
-def test_without_any_one_of_its_grants_that_loader_ends_in_a_sentence_that_names_it(
-    guarded: Guarded,
-) -> None:
+def test_without_one_of_its_grants_that_loader_fails_and_names_what_is_missing(guarded: Guarded) -> None:
     tableless(guarded)
     ended = list(without_each(guarded, OF_TABLELESS, "reader"))
     assert len(ended) == len(OF_TABLELESS) > 10
@@ -268,11 +248,10 @@ class Watched:
 
     world: World
     policy: Policy
-    faults: Callable[[str, str], str | None] = lambda method, path: None
 
 
-def policy_of(world: World, change: Callable[[str], str] = lambda text: text) -> Policy:
-    """The README's policy, for the buckets of this world."""
+def policy_of(world: World, change: Callable[[str], str]) -> Policy:
+    """The documented policy, for the buckets of this world."""
 
     def has_key(bucket: str, key: str) -> bool:
         try:
@@ -287,61 +266,44 @@ def policy_of(world: World, change: Callable[[str], str] = lambda text: text) ->
     return Policy(json.loads(text), has_key)
 
 
+@contextmanager
 def watched_world(
-    registered: World, change: Callable[[str], str] = lambda text: text, folder: str = ""
+    services: Services, change: Callable[[str], str] = lambda text: text, folder: str = ""
 ) -> Iterator[Watched]:
-    """A world whose blocks lead to the proxy."""
-    world = World.new(registered.services)
-    watched = Watched(world, policy_of(world, change))
-    if folder:
-        world.settings |= {"LOGS_PREFIX": f"{folder}/", "RESULTS_PREFIX": f"{folder}/"}
-
-    def refuse(method: str, path: str) -> str | None:
-        return watched.policy(method, path) or watched.faults(method, path)
-
-    with refusing(world.services.s3_endpoint, refuse) as url:
-
-        def lead(data: Data) -> None:
-            data["database"]["schema_name"] = world.settings["DATABASE_SCHEMA"]
-            for which in ("logs", "results"):
-                data[which]["bucket_name"] = world.settings[f"{which.upper()}_BUCKET"]
-                data[which]["bucket_folder"] = folder
-                data[which]["credentials"]["aws_client_parameters"]["endpoint_url"] = url
-
-        plant(registered.name, world.name, lead)
-        yield watched
+    """A world whose blocks contain the proxy's URL."""
+    world = World.new(services)
+    policy = policy_of(world, change)
+    with refusing(services.s3_endpoint, policy) as url:
+        world.register(S3_ENDPOINT_URL=url, LOGS_PREFIX=folder, RESULTS_PREFIX=folder)
+        yield Watched(world, policy)
 
 
 @pytest.fixture
-def watched(registered: World) -> Iterator[Watched]:
-    yield from watched_world(registered)
+def watched(services: Services, prefect_server: None) -> Iterator[Watched]:
+    with watched_world(services) as watched:
+        yield watched
 
 
 def run_all(world: World) -> None:
-    """Both flows, again and with new logs, refreshed, and with a damaged extract and table."""
-    assert hello_world(id="hello", environment=world.name) == "Hello World"
-    assert hello_world(id="hello", environment=world.name) == "Hello World"
+    """Both flows: rerun, with new logs, refreshed, with a damaged extract and a changed table."""
+    for _ in range(2):
+        assert hello_world(id="hello", environment=world.name) == "Hello World"
     objects = fill(world, FIRST)
     world.run("first")
     objects |= fill(world, SECOND)
     world.run("second")
     world.run("second")
     prefix = world.settings.get("RESULTS_PREFIX", "")
-    world.empty("RESULTS", f"{prefix}summaries/")
     [damaged, *_] = [name for name in world.stored(f"{prefix}extracts/") if ".events." in name]
-    world.services.s3.put_object(
-        Bucket=world.settings["RESULTS_BUCKET"], Key=damaged, Body=b"damaged"
-    )
-    # So that all is counted again, and the damage is met.
+    world.store(damaged, b"damaged")
+    # So that everything is counted again and the damage is found.
     world.execute("DELETE FROM user_page_views")
     assert world.run("second", refresh=True).healed
     assert world.stored(damaged).get(damaged) != b"damaged"
     assert world.rows() == model(objects).rows
 
 
-def test_both_flows_run_with_the_policy_of_the_readme_and_use_all_of_it(
-    watched: Watched, tmp_path: Path
-) -> None:
+def test_both_flows_run_with_the_documented_policy_and_use_all_of_it(watched: Watched, tmp_path: Path) -> None:
     run_all(watched.world)
     large = tmp_path / "large"
     with large.open("wb") as file:
@@ -362,12 +324,12 @@ def test_both_flows_run_with_the_policy_of_the_readme_and_use_all_of_it(
 
 
 @pytest.mark.long
-def test_the_policy_holds_narrowed_to_prefixes_too(registered: World) -> None:
+def test_the_policy_can_be_narrowed_to_prefixes(services: Services, prefect_server: None) -> None:
     def narrowed(text: str) -> str:
         assert text.count('/*"') == 2
         return text.replace('/*"', '/of/a/team/*"')
 
-    for watched in watched_world(registered, narrowed, "of/a/team"):
+    with watched_world(services, narrowed, "of/a/team/") as watched:
         run_all(watched.world)
         assert watched.policy.refused == set()
 
@@ -384,12 +346,9 @@ NEEDED = {
 
 @pytest.mark.parametrize(
     ("which", "action"),
-    [
-        pytest.param(*one, marks=[pytest.mark.long] if "s3:DeleteObject" in one else [])
-        for one in NEEDED
-    ],
+    [pytest.param(*one, marks=[pytest.mark.long] if "s3:DeleteObject" in one else []) for one in NEEDED],
 )
-def test_without_any_one_of_the_actions_a_run_ends_in_a_sentence_that_names_it(
+def test_without_one_of_the_actions_a_run_fails_and_names_what_is_missing(
     watched: Watched, which: str, action: str
 ) -> None:
     world = watched.world
@@ -398,6 +357,6 @@ def test_without_any_one_of_the_actions_a_run_ends_in_a_sentence_that_names_it(
     with pytest.raises(StorageError) as error:
         run_all(world)
     assert NEEDED[which, action] in str(error.value)
-    assert f"the bucket {bucket!r} may not be used so by these credentials" in str(error.value)
-    assert "README, 'Least privilege'" in str(error.value)
+    assert f"the bucket {bucket!r} does not allow this with these credentials" in str(error.value)
+    assert "'Least privilege'" in str(error.value)
     assert {asked for asked, _ in watched.policy.refused} == {action} or action == "s3:ListBucket"

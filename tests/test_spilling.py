@@ -1,4 +1,4 @@
-"""Work that is larger than DuckDB's memory goes on in the folder that the environment names."""
+"""Work that is larger than DuckDB's memory spills to the folder that the environment names."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from random import Random
 
 import pytest
 
+from blocks.load import load_environment
+from flows.duck import DuckLimits, duck
 from flows.errors import SettingsError
-from flows.logs.duck import duck
-from flows.logs.duck_settings import DuckSettings
-from flows.tasks.environments import environment_of
-from flows.tasks.places import duck_settings
+from flows.tasks.places import work_space
 from flows.tasks.scratch import scratch_folder
 from tests.support.model import model
 from tests.support.world import World
@@ -37,10 +36,7 @@ with scratch_folder(Path(sys.argv[1])) as folder:
 def left_by_a_killed_process(folder: Path) -> Path:
     """What a process that was killed while it spilled has left there."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _KILLED, str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", _KILLED, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     left = folder / process.stdout.readline().strip()
@@ -50,16 +46,13 @@ def left_by_a_killed_process(folder: Path) -> Path:
     return left
 
 
-def test_what_does_not_fit_into_memory_lies_in_the_folder_and_is_deleted_afterwards(
+def test_what_does_not_fit_into_memory_spills_to_the_folder_and_is_deleted_afterwards(
     world: World, tmp_path: Path
 ) -> None:
     folder = tmp_path / "made" / "on the way"
     world.register(DUCKDB_SPILL_FOLDER=str(folder), DUCKDB_MEMORY_LIMIT="100MB")
-    with (
-        scratch_folder() as scratch,
-        duck_settings(environment_of(world.name), scratch) as settings,
-        duck(settings) as connection,
-    ):
+    environment = load_environment(world.name)
+    with work_space(environment) as (_, limits), duck(limits) as connection:
         connection.execute(_LARGE)
         spilled = connection.execute("SELECT path, size FROM duckdb_temporary_files()").fetchall()
         assert sum(size for _, size in spilled) > 10_000_000
@@ -69,15 +62,11 @@ def test_what_does_not_fit_into_memory_lies_in_the_folder_and_is_deleted_afterwa
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["page_views", "user_updates"])
-def test_a_run_spills_there_and_comes_to_the_same_table(
-    world: World, tmp_path: Path, kind: str
-) -> None:
+def test_a_run_that_spills_publishes_the_same_table(world: World, tmp_path: Path, kind: str) -> None:
     random = Random(1)
     bodies = {
         "page_views": lambda: view(random.randrange(1_000), f"/{random.getrandbits(1_200):x}"),
-        "user_updates": lambda: update(
-            random.randrange(1_000_000), f"{random.getrandbits(1_200):x}@example.com"
-        ),
+        "user_updates": lambda: update(random.randrange(1_000_000), f"{random.getrandbits(1_200):x}@example.com"),
     }
     key = {"page_views": "PageViews/large", "user_updates": "UserUpdates/large"}[kind]
     objects = fill(world, FIRST | {key: "".join(bodies[kind]() for _ in range(200_000))})
@@ -88,22 +77,18 @@ def test_a_run_spills_there_and_comes_to_the_same_table(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_deletes_what_killed_ones_have_spilled_and_nothing_else(
-    world: World, tmp_path: Path
-) -> None:
+def test_a_run_deletes_what_killed_runs_have_spilled_and_nothing_else(world: World, tmp_path: Path) -> None:
     fill(world, FIRST)
     world.register(DUCKDB_SPILL_FOLDER=str(tmp_path))
-    (tmp_path / "of somebody else").mkdir()
+    (tmp_path / "other").mkdir()
     left = left_by_a_killed_process(tmp_path)
     with scratch_folder(tmp_path) as at_work:
         world.run("one")
         assert not left.exists()
-        assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "of somebody else", at_work])
+        assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "other", at_work])
 
 
-def test_a_folder_that_cannot_be_used_is_told_before_any_log_is_read(
-    world: World, tmp_path: Path
-) -> None:
+def test_a_folder_that_cannot_be_used_is_reported_before_any_log_is_read(world: World, tmp_path: Path) -> None:
     objects = fill(world, FIRST)
     (tmp_path / "file").touch()
     world.register(DUCKDB_SPILL_FOLDER=str(tmp_path / "file" / "folder"))
@@ -116,9 +101,6 @@ def test_a_folder_that_cannot_be_used_is_told_before_any_log_is_read(
 
 
 def test_work_that_is_too_large_for_its_limits_names_the_setting(tmp_path: Path) -> None:
-    limits = DuckSettings(memory_limit="50MB", spill=tmp_path / "spill")
-    with (
-        pytest.raises(SettingsError, match=r"50MB of memory.*DUCKDB_MEMORY_LIMIT"),
-        duck(limits) as connection,
-    ):
+    limits = DuckLimits(50 * 2**20, 2, tmp_path / "spill")
+    with pytest.raises(SettingsError, match=r"50 MiB of memory.*DUCKDB_MEMORY_LIMIT"), duck(limits) as connection:
         connection.execute(_WHOLE)

@@ -1,4 +1,4 @@
-"""TLS to the database is kept as DATABASE_URL asks for it, and never weakened."""
+"""TLS to the database is used as DATABASE_URL requests it, and never weakened."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="module")
 def folder(postgres_url: str) -> str:
-    """Where the database's Unix socket lies."""
+    """The folder of the database's Unix socket."""
     found = make_url(postgres_url).query["host"]
     assert isinstance(found, str)
     return found
@@ -52,7 +52,7 @@ def url_of(told: Front, mode: str | None, root: Path | None = None, host: str = 
 
 
 def ask(url: str) -> int:
-    """One query, through the product's own connection."""
+    """The answer to a query, over the product's own connection."""
     with connected(url) as engine, engine.connect() as connection:
         found: int = connection.execute(text("SELECT 42")).scalar_one()
         return found
@@ -60,9 +60,7 @@ def ask(url: str) -> int:
 
 @pytest.mark.parametrize("mode", ASKS_FOR_TLS)
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_a_connection_that_asks_for_tls_goes_through_it(
-    right: Authority, folder: str, mode: str, host: str
-) -> None:
+def test_a_connection_that_requests_tls_uses_it(right: Authority, folder: str, mode: str, host: str) -> None:
     with front(folder, right.server("localhost", "127.0.0.1")) as told:
         root = None if mode == "require" else right.root
         assert ask(url_of(told, mode, root, host)) == 42
@@ -75,7 +73,7 @@ def refused(url: str) -> str:
     with pytest.raises(WarehouseError) as error:
         ask(url)
     sentence = str(error.value)
-    assert "does not agree on TLS" in sentence
+    assert "cannot agree on TLS" in sentence
     assert "see sslmode in DATABASE_URL" in sentence
     assert "\n" not in sentence
     for form in (PASSWORD, quote(PASSWORD, safe="")):
@@ -84,7 +82,7 @@ def refused(url: str) -> str:
 
 
 @pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
-def test_a_server_that_another_authority_signed_is_given_no_password(
+def test_a_server_signed_by_another_authority_is_given_no_password(
     right: Authority, wrong: Authority, folder: str, mode: str
 ) -> None:
     with front(folder, wrong.server("localhost")) as told:
@@ -93,9 +91,7 @@ def test_a_server_that_another_authority_signed_is_given_no_password(
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_a_server_of_another_name_is_given_no_password(
-    right: Authority, folder: str, host: str
-) -> None:
+def test_a_server_with_another_name_is_given_no_password(right: Authority, folder: str, host: str) -> None:
     with front(folder, right.server("db.example.com")) as told:
         sentence = refused(url_of(told, "verify-full", right.root, host))
         assert "db.example.com" in sentence
@@ -113,15 +109,13 @@ def test_a_missing_root_certificate_is_named_and_no_password_is_given(
 
 
 @pytest.mark.parametrize("mode", ASKS_FOR_TLS)
-def test_a_server_without_tls_is_refused_and_there_is_no_falling_back(
-    right: Authority, folder: str, mode: str
-) -> None:
+def test_a_server_without_tls_is_refused_without_a_fallback(right: Authority, folder: str, mode: str) -> None:
     with front(folder, None) as told:
         refused(url_of(told, mode, None if mode == "require" else right.root))
     assert (told.encrypted, told.in_clear, told.passwords) == ([], [], [])
 
 
-def test_the_front_tells_of_connections_in_clear(folder: str) -> None:
+def test_the_front_reports_unencrypted_connections(folder: str) -> None:
     with front(folder, None) as told:
         assert ask(url_of(told, "disable")) == 42
         assert ask(url_of(told, "prefer")) == 42
@@ -129,7 +123,7 @@ def test_the_front_tells_of_connections_in_clear(folder: str) -> None:
     assert told.passwords == [PASSWORD] * 2
 
 
-def test_a_mode_that_is_misspelt_is_refused_by_its_name(right: Authority, folder: str) -> None:
+def test_a_misspelt_mode_is_refused_and_named(right: Authority, folder: str) -> None:
     with front(folder, right.server("localhost")) as told:
         for misspelt in ("sslmode=verify_full", "sslmod=verify-full"):
             url = url_of(told, None) + misspelt
@@ -140,10 +134,8 @@ def test_a_mode_that_is_misspelt_is_refused_by_its_name(right: Authority, folder
 
 
 @pytest.fixture(scope="module")
-def secure(
-    right: Authority, folder: str, services: Services, prefect_server: None
-) -> Iterator[tuple[World, Front]]:
-    """An environment whose database is asked for by verify-full, and what the front was told."""
+def secure(right: Authority, folder: str, services: Services, prefect_server: None) -> Iterator[tuple[World, Front]]:
+    """An environment that uses verify-full, and what the front has received."""
     world = World.new(services)
     with front(folder, right.server("localhost")) as told:
         extra = "&connect_timeout=7&application_name=nightly"
@@ -162,22 +154,18 @@ def test_a_registered_environment_keeps_every_parameter_of_its_database_url(
         raw = connection.connection.dbapi_connection
         assert isinstance(raw, psycopg2.extensions.connection)
         used = raw.get_dsn_parameters()
-        wanted = {
-            "sslmode": "verify-full",
-            "sslrootcert": str(right.root),
-            "connect_timeout": "7",
-            "application_name": "nightly",
-        }
+        wanted = {"sslmode": "verify-full", "sslrootcert": str(right.root)}
+        wanted |= {"connect_timeout": "7", "application_name": "nightly"}
         assert {name: used[name] for name in wanted} == wanted
         assert connection.execute(text("SHOW work_mem")).scalar_one() == "7MB"
         show = text("SHOW timezone")
         assert connection.execute(show).scalar_one() == "Asia/Tokyo"
-        warehouse = Warehouse(engine, Tables(None))
+        warehouse = Warehouse(engine, Tables("public"))
         # The work itself relies on this one.
         assert warehouse.transaction(lambda work: work.execute(show).scalar_one()) == "UTC"
 
 
-def test_a_whole_run_goes_through_tls_alone(secure: tuple[World, Front]) -> None:
+def test_a_whole_run_uses_only_tls(secure: tuple[World, Front]) -> None:
     world, told = secure
     objects = fill(world, FIRST)
     world.run("one")
@@ -190,7 +178,7 @@ def test_a_whole_run_goes_through_tls_alone(secure: tuple[World, Front]) -> None
     assert world.rows() == model(objects).rows
 
 
-def test_a_run_ends_in_a_sentence_when_the_server_lost_its_tls(
+def test_a_run_fails_with_a_message_if_the_server_no_longer_offers_tls(
     secure: tuple[World, Front], right: Authority, folder: str
 ) -> None:
     world, _ = secure

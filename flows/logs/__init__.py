@@ -1,1 +1,1 @@
-"""What a valid record is, and how logs become Parquet: no Prefect, no network, no database."""
+"""What a line of a log is: decompression, splitting, and the rules that every record must obey."""

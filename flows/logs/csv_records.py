@@ -1,118 +1,62 @@
-"""A strict splitter of CSV into records (RFC 4180), over bytes, so that a record may be any text.
+"""CSV split into records by Python's csv module in strict mode (RFC 4180).
 
-A record that breaks the quoting rules, or whose quote never closes, is just the one physical line
-on which it starts: a stray quote must not swallow the lines behind it.
+A record with broken quoting, or one that is too long, is the single physical line on which it starts: a stray quote
+must not swallow the lines after it.
 """
 
-import re
+import csv
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-_PLAIN = re.compile(rb'[^",\n]*')
-_QUOTES = re.compile(rb'"+')
+from flows.logs.plain_file import MAX_LINE_BYTES
+
+MAX_LINES = 100
+"""Physical lines of one record."""
 
 
 @dataclass(frozen=True)
 class CsvRecord:
-    """One record: its raw bytes without the line end, and its fields (None: bad quoting)."""
+    """One record: its first physical line's number, its text, and its fields (None: broken)."""
 
-    raw: bytes
-    fields: list[bytes] | None
-    end: int
-
-
-class Unfinished(Exception):
-    """The data ends inside a quoted field; more of it may close the quote."""
+    line_number: int
+    text: str
+    fields: list[str] | None
 
 
-class _BadQuoting(Exception):
+class _TooLong(Exception):
     pass
 
 
-def read_record(data: bytes, at: int, *, complete: bool) -> CsvRecord:
-    """Read the record that starts at the physical line at `at`.
+def split_records(lines: Iterable[str], too_long: Collection[int]) -> Iterator[CsvRecord]:
+    """Split the lines of one object into records.
 
     Args:
-        data: CSV bytes, which end with a line's end, or the object's.
-        at: Where the physical line starts.
-        complete: Whether the data reaches to the end of the object.
-
-    Raises:
-        Unfinished: A quote is open at the end of the data, which is not `complete`.
+        lines: Physical lines with their line ends.
+        too_long: The numbers of lines that are too long for any record.
     """
-    fields: list[bytes] = []
-    try:
-        stop, end = _walk(data, at, fields)
-    except Unfinished:
-        if not complete:
-            raise
-        return _broken(data, at)
-    except _BadQuoting:
-        return _broken(data, at)
-    return CsvRecord(data[at:stop], fields, end)
+    source = enumerate(lines, 1)
+    pushed_back: deque[tuple[int, str]] = deque()
+    taken: list[tuple[int, str]] = []
 
+    def feed() -> Iterator[str]:
+        size = 0
+        while pair := pushed_back.popleft() if pushed_back else next(source, None):
+            taken.append(pair)
+            size = (0 if len(taken) == 1 else size) + len(pair[1].encode(errors="surrogateescape"))
+            if len(taken) > MAX_LINES or size > MAX_LINE_BYTES or pair[0] in too_long:
+                raise _TooLong
+            yield pair[1]
 
-def stays_open(data: bytes) -> bool:
-    """Whether a quoted field that is open where the data starts is, or another, at its end."""
-    try:
-        _walk(data, 0, None, inside=True)
-    except Unfinished:
-        return True
-    except _BadQuoting:
-        return False
-    return False
-
-
-def _walk(
-    data: bytes, at: int, fields: list[bytes] | None, *, inside: bool = False
-) -> tuple[int, int]:
-    """Walk to the end of a record and keep its fields; where its bytes and its line end, end."""
+    reader = csv.reader(feed(), strict=True)
     while True:
-        if inside or data[at : at + 1] == b'"':
-            start = at if inside else at + 1
-            close = _closing_quote(data, start)
-            if fields is not None:
-                fields.append(data[start:close].replace(b'""', b'"'))
-            at, inside = close + 1, False
-            ended = _line_end(data, at)
-            if ended is not None:
-                return at, ended
-            if data[at : at + 1] != b",":
-                raise _BadQuoting
-        else:
-            start = at
-            plain = _PLAIN.match(data, at)
-            assert plain is not None
-            at = plain.end()
-            if at == len(data) or data[at : at + 1] == b"\n":
-                stop = at - 1 if at < len(data) and data[start:at].endswith(b"\r") else at
-                if fields is not None:
-                    fields.append(data[start:stop])
-                return stop, at + 1
-            if data[at : at + 1] == b'"':
-                raise _BadQuoting
-            if fields is not None:
-                fields.append(data[start:at])
-        at += 1
-
-
-def _closing_quote(data: bytes, at: int) -> int:
-    """Where the quoted field ends: an even run of quotes is content, doubled."""
-    for quotes in _QUOTES.finditer(data, at):
-        if (quotes.end() - quotes.start()) & 1:
-            return quotes.end() - 1
-    raise Unfinished
-
-
-def _line_end(data: bytes, at: int) -> int | None:
-    if at >= len(data) or data[at : at + 1] == b"\n":
-        return at + 1
-    if data[at : at + 2] == b"\r\n":
-        return at + 2
-    return None
-
-
-def _broken(data: bytes, start: int) -> CsvRecord:
-    end = data.find(b"\n", start)
-    if end < 0:
-        return CsvRecord(data[start:], None, len(data))
-    return CsvRecord(data[start:end].removesuffix(b"\r"), None, end + 1)
+        try:
+            fields = next(reader, None)
+            if fields is None:
+                return
+            yield CsvRecord(taken[0][0], "".join(line for _, line in taken), fields)
+        except (csv.Error, _TooLong):
+            yield CsvRecord(*taken[0], None)
+            pushed_back.extendleft(reversed(taken[1:]))
+            reader = csv.reader(feed(), strict=True)
+        taken.clear()

@@ -16,7 +16,7 @@ class LogObject:
     Attributes:
         kind: `page_views` or `user_updates`.
         key: The full key in the logs bucket.
-        etag: S3's ETag, quotes removed; with the key it names the version.
+        etag: S3's ETag without quotes; together with the key it names the version.
         size: Bytes as stored.
     """
 
@@ -27,7 +27,7 @@ class LogObject:
 
 
 def is_log(key: str) -> bool:
-    """True for each key under a log prefix but those of folders and of hidden or marker objects."""
+    """Whether a key under a log prefix is a log: no folder, and its name does not start with . or _."""
     name = key.rsplit("/", 1)[-1]
     return name != "" and name[0] not in "._"
 
@@ -38,7 +38,7 @@ def fingerprint(objects: Iterable[LogObject]) -> str:
 
 
 def unit_name(objects: Iterable[LogObject], scope: str) -> str:
-    """The content-derived name of the extract that holds these object versions."""
+    """The name of the unit of these object versions, derived from its content."""
     return _digest([scope, *sorted([o.kind, o.key, o.etag] for o in objects)])[:40]
 
 
@@ -46,20 +46,16 @@ def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, ensure_ascii=True).encode()).hexdigest()
 
 
-def pack(
-    objects: Iterable[LogObject], most_bytes: int, most_objects: int
-) -> Iterator[list[LogObject]]:
-    """Group objects of one kind, in key order, up to a size; a large object stands alone.
+def pack(objects: Iterable[LogObject], max_bytes: int, max_objects: int) -> Iterator[list[LogObject]]:
+    """Group objects of one kind, in key order, up to a size; a large object is alone in its group.
 
     Args:
-        objects: Any log objects.
-        most_bytes: A group's stored bytes, unless it is one object.
-        most_objects: A group's objects.
+        max_bytes: Stored bytes of a group, unless it is one object.
     """
     group: list[LogObject] = []
     size = 0
     for item in sorted(objects):
-        full = size + item.size > most_bytes or len(group) >= most_objects
+        full = size + item.size > max_bytes or len(group) >= max_objects
         if group and (full or group[0].kind != item.kind):
             yield group
             group, size = [], 0

@@ -1,1 +1,1 @@
-"""Where bytes lie: the logs bucket, read only, and the results storage. No Prefect in here."""
+"""The logs bucket, which is only read, and the results storage."""

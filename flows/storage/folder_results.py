@@ -11,22 +11,22 @@ from pathlib import Path
 from flows.errors import StorageError
 from flows.storage.results import Stored
 
-_PART_KEPT = timedelta(days=1)  # longer than any file takes to be written
+_PART_KEPT = timedelta(days=1)  # longer than writing any file takes
 
 
 class FolderResults:
-    """Results storage in a folder of this machine; folders are made on the way."""
+    """Results storage in a folder of this machine; `ResultsStorage` describes the methods."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def list(self, prefix: str) -> dict[str, Stored]:
-        """The names that start with the prefix; parts that killed runs left are taken away."""
+        """The names that start with the prefix; half-written files of killed runs are deleted."""
         # Only the folder part of the prefix is walked.
         base = self._root / prefix.rpartition("/")[0]
         found = {}
         with files_explained("list {} in", prefix, self._root):
-            # Path.rglob and os.walk pass over folders that they may not read.
+            # Path.rglob and os.walk skip folders that they may not read.
             for folder, _, files in os.walk(base, onerror=_raise_unless_missing):
                 for path in (Path(folder, file) for file in files):
                     name = path.relative_to(self._root).as_posix()
@@ -42,7 +42,6 @@ class FolderResults:
         return found
 
     def read(self, name: str) -> bytes | None:
-        """The bytes, or None."""
         with files_explained("read {} from", name, self._root):
             try:
                 return (self._root / name).read_bytes()
@@ -50,20 +49,16 @@ class FolderResults:
                 return None
 
     def write(self, name: str, content: bytes) -> None:
-        """Store the bytes."""
         self._replace(name, lambda path: path.write_bytes(content))
 
     def delete(self, name: str) -> None:
-        """Forget the name."""
         with files_explained("delete {} from", name, self._root):
             (self._root / name).unlink(missing_ok=True)
 
     def upload(self, source: Path, name: str) -> None:
-        """Store a file."""
         self._replace(name, lambda path: shutil.copyfile(source, path))
 
     def download(self, name: str, target: Path) -> bool:
-        """Fetch a file; False where there is none."""
         with files_explained("read {} from", name, self._root):
             try:
                 shutil.copyfile(self._root / name, target)
@@ -89,8 +84,6 @@ def files_explained(action: str, name: str, folder: Path) -> Iterator[None]:
 
     Args:
         action: What was tried, with a place for the name, such as `read {} from`.
-        name: Of the result.
-        folder: Where.
     """
     try:
         yield

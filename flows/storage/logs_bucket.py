@@ -1,14 +1,15 @@
 """The logs bucket: listed, and read by version; never written."""
 
-from collections.abc import Iterator
-from io import BufferedReader
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
-from flows.storage.bodies import open_object
+from flows.storage.objects import ObjectStream, read_object
 from flows.storage.s3_errors import explained
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+T = TypeVar("T")
 
 
 class LogsBucket:
@@ -18,7 +19,7 @@ class LogsBucket:
         self._client, self.bucket, self.prefix = client, bucket, prefix
 
     def list(self, prefix: str) -> Iterator[tuple[str, str, int]]:
-        """Yield (key, ETag, bytes) of each object below the bucket's prefix and this one.
+        """Yield (key, ETag, bytes) of each object under the bucket's prefix and this one.
 
         Raises:
             StorageError: The bucket is missing, forbidden or not reachable.
@@ -29,16 +30,15 @@ class LogsBucket:
                 for item in page.get("Contents", []):
                     yield item["Key"], item["ETag"].strip('"'), item["Size"]
 
-    def opened(self, key: str, etag: str, size: int | None = None) -> BufferedReader:
-        """The stored bytes of one object version, as a stream.
+    def read(self, key: str, etag: str, size: int, work: Callable[[ObjectStream], T]) -> T:
+        """Read the stored bytes of one object version; the work starts again if they break off.
 
         Args:
-            key: The object's key.
-            etag: The listed version.
-            size: The listed bytes, which the stream holds exactly.
+            work: What to do with the bytes; it may be called several times.
 
         Raises:
-            ObjectChanged: The bucket no longer holds this version; also later, from a read.
-            StorageError: The bucket cannot be read; also later, from a read.
+            ObjectChanged: The bucket no longer contains this version.
+            StorageError: The bucket cannot be read.
         """
-        return open_object(self._client, self.bucket, key, f"the log object {key!r}", etag, size)
+        label = f"the log object {key!r}"
+        return read_object(self._client, self.bucket, key, label, work, etag, size)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Stored:
-    """Of a stored name: its bytes, when it was last written, and a tag that each write changes."""
+    """A stored name: its bytes, when it was last written, and a tag that each write changes."""
 
     size: int
     modified: datetime
@@ -16,22 +16,22 @@ class Stored:
 
 
 class ResultsStorage(Protocol):
-    """Named bytes. A write is whole or not at all, and replaces what the name held."""
+    """Named bytes. A write succeeds completely or not at all, and replaces earlier content."""
 
     def list(self, prefix: str) -> dict[str, Stored]:
         """The names that start with the prefix."""
 
     def read(self, name: str) -> bytes | None:
-        """The bytes, or None where there are none."""
+        """The bytes, or None if there are none."""
 
     def write(self, name: str, content: bytes) -> None:
         """Store the bytes."""
 
     def delete(self, name: str) -> None:
-        """Forget the name, where there is one."""
+        """Delete the name, if there is one."""
 
     def upload(self, source: Path, name: str) -> None:
         """Store a file."""
 
     def download(self, name: str, target: Path) -> bool:
-        """Fetch a file; False where there is none."""
+        """Download a file; False if there is none."""

@@ -1,4 +1,4 @@
-"""S3's refusals as sentences that tell a user what to do."""
+"""S3's errors as sentences that say what to do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,19 +10,18 @@ from flows.errors import StorageError, original_forgotten
 _REMEDIES = {
     "NoSuchBucket": "does not exist: correct the name in the environment's settings (python -m "
     "blocks.register), or create the bucket",
-    "AccessDenied": "may not be used so by these credentials: grant them access (README, "
+    "AccessDenied": "does not allow this with these credentials: grant them access (docs/operations.md, "
     "'Least privilege'), or register others",
     "InvalidAccessKeyId": "refuses the access key id: register valid AWS credentials",
     "SignatureDoesNotMatch": "refuses the secret access key: register valid AWS credentials",
     "ExpiredToken": "refuses the session token, which has expired: register fresh AWS "
-    "credentials and run the same id again, which goes on from what was done",
+    "credentials and run the same id again; it resumes where it stopped",
     "InvalidToken": "refuses the session token: register valid AWS credentials and run the same "
-    "id again, which goes on from what was done",
-    "RequestTimeTooSkewed": "refuses this machine's time: set its clock right (NTP) and run the "
-    "same id again",
-    "SlowDown": "is asked for too much (SlowDown), also after many tries: run the same id again "
-    "later, which goes on from what was done",
-    "PermanentRedirect": "lies in another region: register the right AWS_REGION",
+    "id again; it resumes where it stopped",
+    "RequestTimeTooSkewed": "rejects this machine's time: correct its clock (NTP) and run the same id again",
+    "SlowDown": "still throttles requests (SlowDown) after many tries: run the same id again "
+    "later; it resumes where it stopped",
+    "PermanentRedirect": "is in another region: register the right AWS_REGION",
 }
 _SAME = {"403": "AccessDenied", "Forbidden": "AccessDenied", "404": "NoSuchBucket"}
 _SAME["AllAccessDisabled"] = "AccessDenied"
@@ -37,18 +36,17 @@ def error_code(error: ClientError) -> str:
 
 @contextmanager
 def explained(bucket: str, action: str) -> Iterator[None]:
-    """Turn what boto3 raises into a `StorageError` that names the bucket, the action and a remedy.
+    """Turn boto3's errors into a `StorageError` that names the bucket, the action and the remedy.
 
     Args:
-        bucket: The bucket's name.
         action: What was tried, such as `list the logs`.
     """
-    with original_forgotten(), _told(bucket, action):
+    with original_forgotten(), _translated(bucket, action):
         yield
 
 
 @contextmanager
-def _told(bucket: str, action: str) -> Iterator[None]:
+def _translated(bucket: str, action: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
@@ -58,7 +56,7 @@ def _told(bucket: str, action: str) -> Iterator[None]:
     except NoCredentialsError:
         raise StorageError(
             f"Cannot {action} in the bucket {bucket!r}: no AWS credentials were found. Register "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where an AWS identity is given."
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine an AWS identity."
         ) from None
     except BotoCoreError as error:
         raise StorageError(

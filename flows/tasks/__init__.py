@@ -1,1 +1,1 @@
-"""Prefect tasks, one file a stage, thin over flows.logs, flows.storage and flows.warehouse."""
+"""Prefect tasks, one stage per file, and what they share."""

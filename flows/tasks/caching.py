@@ -1,12 +1,12 @@
-"""Cache policies: how a task's result is keyed, stored and believed. All of it is here.
+"""The one cache policy: how a task's result is keyed, stored and trusted.
 
 - A key is readable: `records/{task}/v{version}/{environment}/{id}[-{part}].json`.
-- A result is small JSON. It is written within the task, so that one which cannot be written fails
-  the task; Prefect alone would only log it, after the task has completed.
-- A stored record that does not say it is JSON is refused before it is read: Prefect would let the
-  record itself choose its reader, pickle among them, which runs what it reads.
-- The record only saves work. Whether a step is done is told by its output (a file, or the row in
-  `pipeline_runs`); where that is missing, the task is called with `refresh_cache=True`.
+- A result is small JSON. It is written within the task, so that a failed write fails the task; Prefect alone would only
+  log it, after the task has completed.
+- A stored record that is not plain JSON is refused before it is read: Prefect would let the record choose its own
+  reader, such as pickle, which runs what it reads.
+- The record only saves work. The output of a step (a file, or the row in `pipeline_runs`) proves that it is done; if
+  that is missing, the task is called with `refresh_cache=True`.
 """
 
 import functools
@@ -32,17 +32,15 @@ R = TypeVar("R")
 _FOLDER = "records/"
 
 
-def cached_task(
-    name: str, version: int, description: str
-) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """A task whose JSON result is kept under its environment, id and part.
+def cached_task(name: str, version: int, description: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """A task whose JSON result is stored under its environment, id and part.
 
-    The function's parameters must include `id` and `environment`; a parameter `part` tells
-    several calls of one run apart. Raise the version with any change of the result's meaning.
+    The function's parameters must include `id` and `environment`; a parameter `part` distinguishes several calls in one
+    run.
 
     Args:
         name: The task's name, and the first part of its key.
-        version: Of the result's form.
+        version: Raise it with any change of what the result means.
         description: What the UI shows.
     """
 
@@ -59,6 +57,7 @@ def cached_task(
 
         decorated: Task[P, R] = task(
             name=name,
+            task_run_name=name.replace("-", " "),
             description=description,
             cache_policy=CacheKeyFnPolicy(cache_key_fn=key),
             persist_result=True,
@@ -70,13 +69,13 @@ def cached_task(
     return decorate
 
 
-def anew(cached: Task[P, R]) -> Task[P, R]:
-    """The task without belief in its records; it writes new ones."""
+def fresh(cached: Task[P, R]) -> Task[P, R]:
+    """The task without trust in its stored records; it writes new ones."""
     return cached.with_options(refresh_cache=True)
 
 
 def record_name(task: str, version: int, environment: str, id: str) -> str:
-    """Where a task's record of an id lies in the results storage."""
+    """Where a task's record of an id is stored."""
     return f"{_FOLDER}{task}/v{version}/{environment}/{id}.json"
 
 
@@ -87,7 +86,7 @@ def _store(result: Any) -> None:
     if json.loads(json.dumps(result)) != result or _names_class(result):
         raise TypeError("The result of a cached task must be plain JSON.")
     store.write(obj=result, key=str(transaction.key))
-    # Written already, above, where a failure counts.
+    # It is written already, where a failure counts.
     transaction.write_on_commit = False
 
 
@@ -99,13 +98,13 @@ class Records(WritableFileSystem):
 
     @classmethod
     def over(cls, storage: ResultsStorage) -> "Records":
-        """Records that lie in this storage."""
+        """The records in this storage."""
         records = cls()
         records._storage = storage
         return records
 
     def _resolve_path(self, path: str) -> str:
-        # Prefect asks where a key lies, and takes it apart again: the root stands for the storage.
+        # Prefect asks for the absolute path of a key, and removes the storage's own path from it.
         return f"/{path.removeprefix('/')}"
 
     # Prefect declares these two as coroutines and calls them synchronously, with `_sync`.
@@ -113,8 +112,7 @@ class Records(WritableFileSystem):
         """The record, if it is JSON.
 
         Raises:
-            ValueError: There is no such record, or it is not plain JSON; Prefect takes both as a
-                result that is not there.
+            ValueError: There is no such record, or it is not plain JSON; to Prefect, both mean that there is no result.
         """
         content = self._storage.read(path.removeprefix("/"))
         if content is None:
@@ -136,8 +134,8 @@ class Records(WritableFileSystem):
 def _is_plain_json(content: bytes) -> bool:
     """Whether reading the record imports and calls nothing that the record names.
 
-    A record names its serializer, that names its decoder, and Prefect's decoder makes an object
-    of any class that a member such as `__class__` names.
+    A record names its serializer, which names its decoder, and Prefect's decoder creates an object of any class that a
+    member such as `__class__` names.
     """
     try:
         record = json.loads(content)
@@ -158,7 +156,7 @@ def _names_class(value: Any) -> bool:
 
 @contextmanager
 def results_in(storage: ResultsStorage) -> Iterator[None]:
-    """Within a flow: the tasks called here keep their results in this storage."""
+    """Within a flow: the tasks called here store their results in this storage."""
     context = FlowRunContext.get()
     if context is None:
         raise StorageError("Results storage is chosen within a flow run.")

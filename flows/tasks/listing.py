@@ -5,93 +5,109 @@ from typing import Any
 
 from prefect import get_run_logger
 
+from blocks.load import load_environment
 from flows.errors import ListAgain
-from flows.logs.extracts import Scope, index
+from flows.extracts.plan import Plan, check_listing, make_plan
+from flows.extracts.sealed import seal, unseal
+from flows.extracts.units import Scope, index, plans_folder
 from flows.logs.objects import PREFIXES, LogObject, is_log
-from flows.logs.plan import Plan, check_listing, make_plan
+from flows.storage.logs_bucket import LogsBucket
 from flows.storage.results import ResultsStorage
 from flows.tasks.caching import cached_task
-from flows.tasks.environments import environment_of
-from flows.tasks.extracts import find_units
-from flows.tasks.housekeeping import sweep
-from flows.tasks.places import logs_of, results_of, spill_folder, warehouse_of
+from flows.tasks.housekeeping import delete_unused
+from flows.tasks.places import logs_of, results_of, spill_folder, warehouse_of, workers_of
 from flows.tasks.scratch import sweep_scratch
-from flows.warehouse.ledger import count_runs, find_latest, next_listing, prepare
+from flows.tasks.units import find_units
+from flows.tasks.wording import count_of
+from flows.warehouse.ledger import find_latest, next_listing, prepare
+
+LIST = ("list-logs", 3)
+"""Name and version of the stage."""
 
 
-@cached_task("list-logs", 2, "Lists the logs and finds out which objects are new.")
-def list_logs(
-    id: str, environment: str, flow: str, published: dict[str, Any] | None
-) -> dict[str, Any]:
+@cached_task(*LIST, "Lists the logs and finds out which objects are new.")
+def list_logs(id: str, environment: str, flow: str) -> dict[str, Any]:
     """List the logs, and store the plan of the run.
 
     Key: environment and id. Promise: while the id is published, the logs are not listed again.
 
     Returns:
-        plan: The name of the stored plan; listing and listed_at: the listing's place in time;
-        fingerprint; objects and new_objects: how many; bytes: of all; parts: of the work;
-        healed: what of the results storage had to be made anew, in sentences.
+        plan: the stored plan's name; listing and listed_at: its number and its time;
+        fingerprint; objects, new_objects and bytes; kinds: the kind of log of each part of the
+        work; workers: how many parts to work on at the same time; healed: what was wrong in the
+        results storage, in sentences.
     """
-    if published is not None:
-        stages: dict[str, Any] = published["stages"]
-        result: dict[str, Any] = stages["list_logs"]
-        return result
-    log = get_run_logger()
-    block = environment_of(environment)
+    block = load_environment(environment)
     logs, storage = logs_of(block), results_of(block)
     scope = Scope(logs.bucket, block.log_environment)
-    sweep_scratch()
-    if (folder := spill_folder(block)) is not None:
-        sweep_scratch(folder)
+    sweep_scratch(spill_folder(block))
     with warehouse_of(block) as warehouse:
         prepare(warehouse)
-        runs = count_runs(warehouse)
         latest = find_latest(warehouse, flow)
         listing = next_listing(warehouse)
-    objects = [
-        LogObject(kind, key, etag, size)
-        for kind, prefix in PREFIXES.items()
-        for key, etag, size in logs.list(prefix)
-        if is_log(key)
-    ]
-    check_listing(objects, f"s3://{logs.bucket}/{logs.prefix}")
+    objects = _list(logs)
     stored = storage.list(scope.folder)
     units, damaged = find_units(storage, scope, stored)
-    sweep(storage, stored, units, latest)
-    plan = make_plan(objects, index(units))
-    healed = []
-    for manifest in damaged:
-        storage.delete(manifest)  # or it would pass for another run's work
-    if damaged:
-        healed.append(
-            f"{len(damaged)} stored extracts were damaged: their objects are parsed again."
-        )
-    elif runs and not units:
-        healed.append("The results storage held no extract of earlier runs: all is parsed again.")
-    for sentence in healed:
-        log.warning(sentence)
-    total = sum(item.size for item in objects)
-    log.info(
-        f"Listed {len(objects)} log objects ({total / 2**20:.1f} MiB): {plan.new_objects} are new, "
-        f"{len(objects) - plan.new_objects} were parsed before."
-    )
+    delete_unused(storage, scope, stored, units, latest)
+    workers = workers_of(block)
+    plan = make_plan(objects, index(units), workers)
+    known = latest is not None and latest.stages.get("scope") == scope.folder
+    healed = _heal(storage, damaged, lost=known and not units)
+    _log(plan, healed)
     return {
-        "plan": store_plan(storage, plan),
+        "plan": store_plan(storage, scope, plan),
         "listing": listing.number,
         "listed_at": listing.at.isoformat(),
         "fingerprint": plan.fingerprint,
         "objects": len(objects),
         "new_objects": plan.new_objects,
-        "bytes": total,
-        "parts": len(plan.parts),
+        "bytes": sum(item.size for item in objects),
+        "kinds": [part.kind for part in plan.parts],
+        "workers": workers,
         "healed": healed,
     }
 
 
-def store_plan(storage: ResultsStorage, plan: Plan) -> str:
-    """Store a plan under a name that comes from its content."""
-    content = plan.as_bytes()
-    name = f"plans/v2/{hashlib.sha256(content).hexdigest()[:40]}.json"
+def _list(logs: LogsBucket) -> list[LogObject]:
+    # Some services list a key twice: a listing is a set.
+    objects = {
+        key: LogObject(kind, key, etag, size)
+        for kind, prefix in PREFIXES.items()
+        for key, etag, size in logs.list(prefix)
+        if is_log(key)
+    }
+    found = list(objects.values())
+    check_listing(found, f"s3://{logs.bucket}/{logs.prefix}")
+    return found
+
+
+def _heal(storage: ResultsStorage, damaged: list[str], *, lost: bool) -> list[str]:
+    for manifest in damaged:
+        storage.delete(manifest)  # so that another run does not consider its objects parsed
+    if damaged:
+        return [
+            f"{count_of(len(damaged), 'stored extract')} {'was' if len(damaged) == 1 else 'were'} "
+            "missing or damaged: the objects are parsed again."
+        ]
+    if lost:
+        return ["The results storage contained no extract of earlier runs: all logs are parsed."]
+    return []
+
+
+def _log(plan: Plan, healed: list[str]) -> None:
+    log = get_run_logger()
+    for sentence in healed:
+        log.warning(sentence)
+    size = sum(item.size for item in plan.objects)
+    log.info(f"Listed {count_of(len(plan.objects), 'log object')} ({size / 2**20:,.1f} MiB)")
+    verb = "is" if plan.new_objects == 1 else "are"
+    log.info(f"{count_of(plan.new_objects, 'log object')} {verb} new")
+
+
+def store_plan(storage: ResultsStorage, scope: Scope, plan: Plan) -> str:
+    """Store a plan under a name that derives from its content."""
+    content = seal(plan)
+    name = f"{plans_folder(scope)}{hashlib.sha256(content).hexdigest()[:40]}.json"
     storage.write(name, content)
     return name
 
@@ -100,9 +116,9 @@ def load_plan(storage: ResultsStorage, name: str) -> Plan:
     """A stored plan.
 
     Raises:
-        ListAgain: It is gone or damaged.
+        ListAgain: It is missing or damaged.
     """
-    plan = Plan.from_bytes(storage.read(name))
+    plan = unseal(Plan, storage.read(name))
     if plan is None:
-        raise ListAgain(f"The stored plan {name!r} is gone or damaged.")
+        raise ListAgain(f"The stored plan {name!r} is missing or damaged.")
     return plan

@@ -1,25 +1,28 @@
-"""An environment's places, opened by its name: no block is ever a task's parameter."""
+"""An environment's storage, database and limits: no block is ever a task's parameter."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_logger, get_run_logger
+from prefect_aws import S3Bucket
+from pydantic import ByteSize, TypeAdapter
 
-from blocks.aws import S3Bucket
 from blocks.environment import Environment, prefix_of, s3_client
+from flows.duck import DuckLimits
 from flows.errors import SettingsError
-from flows.logs.duck_settings import DuckSettings
 from flows.storage.bucket_results import BucketResults
 from flows.storage.folder_results import FolderResults
 from flows.storage.logs_bucket import LogsBucket
 from flows.storage.results import ResultsStorage
 from flows.tasks.scratch import scratch_folder
 from flows.warehouse.connect import connected
-from flows.warehouse.tables import Tables
-from flows.warehouse.warehouse import Warehouse
+from flows.warehouse.warehouse import Warehouse, open_warehouse
+
+# Below this, DuckDB cannot work: fewer tasks run at the same time instead.
+_MIN_TASK_MEMORY = 60 * 10**6
 
 
 def logs_of(environment: Environment) -> LogsBucket:
@@ -38,10 +41,10 @@ def results_of(environment: Environment) -> ResultsStorage:
 
 @contextmanager
 def warehouse_of(environment: Environment) -> Iterator[Warehouse]:
-    """The environment's database and tables; the one place where its URL is unwrapped."""
+    """The environment's database and tables; the one place that unwraps its URL."""
     database = environment.database
     with connected(database.url.get_secret_value()) as engine:
-        yield Warehouse(engine, Tables(database.schema_name), database.lock_timeout, _notice)
+        yield open_warehouse(engine, database.schema_name, database.lock_timeout, _notice)
 
 
 def _notice(sentence: str) -> None:
@@ -52,15 +55,18 @@ def _notice(sentence: str) -> None:
     log.warning(sentence)
 
 
-def spill_folder(environment: Environment) -> Path | None:
-    """The environment's folder for what DuckDB spills, made where it is missing.
+def workers_of(environment: Environment) -> int:
+    """How many tasks of one thread each extract logs at the same time."""
+    return max(1, min(environment.thread_count(), _memory(environment) // _MIN_TASK_MEMORY))
+
+
+def spill_folder(environment: Environment) -> Path:
+    """The folder that work spills to, created if missing.
 
     Raises:
-        SettingsError: It cannot be made, or not be written to.
+        SettingsError: It cannot be created or written to.
     """
-    if not environment.spill_folder:
-        return None
-    folder = Path(environment.spill_folder).expanduser()
+    folder = Path(environment.spill_folder or gettempdir()).expanduser()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):
@@ -74,23 +80,15 @@ def spill_folder(environment: Environment) -> Path | None:
 
 
 @contextmanager
-def duck_settings(
-    environment: Environment, scratch: Path, threads: int | None = None
-) -> Iterator[DuckSettings]:
-    """DuckDB's limits in this environment; what it spills is deleted afterwards.
-
-    Args:
-        environment: Has the limits.
-        scratch: Where it spills to if the environment names no folder for that.
-        threads: Instead of the environment's.
+def work_space(environment: Environment) -> Iterator[tuple[Path, DuckLimits]]:
+    """A scratch folder, and DuckDB's limits for the whole run.
 
     Raises:
         SettingsError: The folder to spill to cannot be used.
     """
-    folder = spill_folder(environment)
-    with nullcontext(scratch) if folder is None else scratch_folder(folder) as parent:
-        yield DuckSettings(
-            memory_limit=environment.memory_limit,
-            threads=threads or environment.threads,
-            spill=parent / "spill",
-        )
+    with scratch_folder(spill_folder(environment)) as scratch:
+        yield (scratch, DuckLimits(_memory(environment), environment.thread_count(), scratch / "spill"))
+
+
+def _memory(environment: Environment) -> int:
+    return TypeAdapter(ByteSize).validate_python(environment.memory_limit)

@@ -1,62 +1,67 @@
-"""The stage that publishes: the one place where the tables change."""
+"""The stage that counts and publishes: the one place where the tables change."""
 
+import time
 from typing import Any
 
 from prefect import get_run_logger
 
-from flows.tasks.caching import cached_task, record_name
-from flows.tasks.environments import environment_of
-from flows.tasks.healing import listing_again
-from flows.tasks.places import results_of, warehouse_of
+from blocks.load import load_environment
+from flows.extracts.units import Scope
+from flows.logs.objects import KINDS
+from flows.tasks.caching import cached_task
+from flows.tasks.inputs import Inputs
+from flows.tasks.listing import load_plan
+from flows.tasks.places import results_of, warehouse_of, work_space
+from flows.tasks.publishing import Publication, publish
 from flows.tasks.runs import Run
-from flows.warehouse.ledger import find_run
+from flows.tasks.wording import count_of
 
-_TASK, _VERSION = "publish", 2
-
-
-def published_run(id: str, environment: str, flow: str) -> dict[str, Any] | None:
-    """What the ledger holds of this id: its summary and its stages' results, or None."""
-    with warehouse_of(environment_of(environment)) as warehouse:
-        run = find_run(warehouse, flow, id)
-    return None if run is None else {"summary": run.summary, "stages": run.stages}
+PUBLISH = ("count-and-publish", 3)
+"""Name and version of the stage."""
 
 
-def lost_from_ledger(id: str, environment: str) -> list[str]:
-    """What to say of an id without a row in the ledger; nothing, where it was never published."""
-    storage = results_of(environment_of(environment))
-    if storage.read(record_name(_TASK, _VERSION, environment, id)) is None:
-        return []
-    sentence = "The database had no row of this run, which was published before: it runs again."
-    get_run_logger().warning(sentence)
-    return [sentence]
-
-
-@cached_task(_TASK, _VERSION, "Brings the table up to date, in one transaction with the ledger.")
-@listing_again
+@cached_task(*PUBLISH, "Counts page views and publishes the table, in one database transaction.")
 def publish_table(
-    id: str,
-    environment: str,
-    flow: str,
-    run: Run,
-    stages: dict[str, Any],
-    again: bool,
-    published: dict[str, Any] | None,
+    id: str, environment: str, run: Run, listed: dict[str, Any], extracted: list[dict[str, int]]
 ) -> dict[str, Any]:
-    """Publish the rows, the rejects and the ledger's row of this id; all of it or nothing.
+    """Count, and publish the rows, the rejects and the ledger's row; all of it or nothing.
 
     Key: environment and id. Promise: while the ledger has a row of the id, nothing is written.
 
-    Returns:
-        The run's summary (`RunSummary` as JSON); or again.
-    """
-    if published is not None:
-        known: dict[str, Any] = published["summary"]
-        return known
-    # What publishes takes a tenth of a second to load, which a published id has no use for.
-    from flows.tasks.publish_summary import publish_summary
+    Args:
+        run: The run with this id and environment.
+        listed, extracted: The results of the stages before.
 
-    summary = publish_summary(id, environment, flow, run, stages, again=again)
-    get_run_logger().info(
-        f"Published: {summary['rows']:,} rows, of which {summary['rows_written']:,} were written."
-    )
+    Returns:
+        The run's summary (`RunSummary` as JSON).
+
+    Raises:
+        ListAgain: Stored results are missing or damaged.
+        LogsError: Too many lines were rejected.
+    """
+    started = time.monotonic()
+    block = load_environment(environment)
+    storage = results_of(block)
+    scope = Scope(block.logs.bucket_name, block.log_environment)
+    with work_space(block) as (scratch, limits), warehouse_of(block) as warehouse:
+        plan = load_plan(storage, listed["plan"])
+        inputs = Inputs.find(storage, scope, plan, scratch, limits)
+        inputs.check_rejected(block.max_rejected_ratio)
+        summary = publish(warehouse, Publication(run, listed, extracted, inputs))
+    _log(summary, block.max_rejected_ratio, time.monotonic() - started)
     return summary
+
+
+def _log(summary: dict[str, Any], limit: float, seconds: float) -> None:
+    log = get_run_logger()
+    for kind in KINDS:
+        noun, counts = kind.replace("_", " ").removesuffix("s"), summary[kind]
+        share = 100 * counts["rejected"] / max(1, counts["lines"])
+        lines = count_of(counts["lines"], noun)
+        log.info(f"Rejected {counts['rejected']:,} of {lines} ({share:.2f} %), limit {100 * limit:g} %")
+    if summary["overtaken"]:
+        log.warning("A run that listed the logs later was published first: nothing was written")
+    elif summary["rows_written"] == 0:
+        log.info(f"Nothing new for the table: checked in {seconds:.1f} s")
+    else:
+        log.info(f"Published {count_of(summary['rows_written'], 'new or changed row')} in {seconds:.1f} s")

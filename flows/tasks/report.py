@@ -1,17 +1,13 @@
-"""The run's report: an artifact in the UI, with numbers only."""
+"""The run's report: an artifact in the UI that contains only numbers."""
 
 from prefect.artifacts import create_markdown_artifact
 
-from flows.summary import LineCounts, RunSummary
+from flows.counts import PARTS, Counts
+from flows.summary import RunSummary
 
 
 def report(summary: RunSummary, *, already: bool) -> None:
-    """Show a run's account.
-
-    Args:
-        summary: Of the run.
-        already: Whether the id had been published before, so that nothing was done.
-    """
+    """Show a run's account as an artifact."""
     create_markdown_artifact(
         key=f"user-page-views-{summary.environment}",
         markdown=as_markdown(summary, already=already),
@@ -23,7 +19,7 @@ def as_markdown(summary: RunSummary, *, already: bool) -> str:
     """The report as Markdown."""
     done = "was published before: nothing was done" if already else "is published"
     if summary.overtaken:
-        done += "; a later listing was published before it, so the table is that run's"
+        done += "; a run that listed the logs later was published first, so the table is that run's"
     return "\n".join(
         [
             f"# user_page_views: run {summary.id}",
@@ -44,17 +40,9 @@ def as_markdown(summary: RunSummary, *, already: bool) -> str:
     )
 
 
-def _row(name: str, counts: LineCounts) -> str:
-    numbers = (
-        counts.lines,
-        counts.counted,
-        counts.duplicates,
-        counts.other_environment,
-        counts.anonymous,
-        counts.rejected,
-    )
-    return f"| {name} | " + " | ".join(f"{number:,}" for number in numbers) + " |"
+def _row(name: str, counts: Counts) -> str:
+    return f"| {name} | " + " | ".join(f"{getattr(counts, part):,}" for part in PARTS) + " |"
 
 
-def _reasons(name: str, counts: LineCounts) -> list[str]:
+def _reasons(name: str, counts: Counts) -> list[str]:
     return [f"- {name} {reason}: {number:,}" for reason, number in counts.reasons.items()]

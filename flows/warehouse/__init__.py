@@ -1,1 +1,1 @@
-"""The tables in PostgreSQL: made, published, and the ledger of runs. No Prefect in here."""
+"""Create and publish the tables in PostgreSQL; the ledger of runs."""

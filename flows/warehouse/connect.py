@@ -1,4 +1,4 @@
-"""Connections to an environment's database, and its refusals as sentences."""
+"""Connections to an environment's database, and its errors as sentences."""
 
 import os
 import socket
@@ -20,11 +20,11 @@ _REMEDIES = (
     ("password authentication failed", "refuses the user or password: register the right ones"),
     ("not permitted to log in", "refuses the user ({words}): allow it, or use another role"),
     ("no password supplied", "asks for a password: put one into DATABASE_URL"),
-    # Before the next, for a root certificate can be a file that does not exist.
-    ("certificate", "does not agree on TLS ({words}): see sslmode in DATABASE_URL"),
-    ("does not exist", "is not as DATABASE_URL says ({words}): correct it, or create what lacks"),
+    # Before the next one, because a root certificate can be a file that does not exist.
+    ("certificate", "cannot agree on TLS ({words}): see sslmode in DATABASE_URL"),
+    ("does not exist", "is not as DATABASE_URL says ({words}): correct it, or create what is missing"),
     ("pg_hba.conf", "refuses connections from this machine: see its pg_hba.conf"),
-    ("SSL", "does not agree on TLS ({words}): see sslmode in DATABASE_URL"),
+    ("SSL", "cannot agree on TLS ({words}): see sslmode in DATABASE_URL"),
     ("invalid", "is not as DATABASE_URL says ({words}): correct it"),
     ("too many", "has no connection left: wait, or raise its limit"),
 )
@@ -42,7 +42,8 @@ def connected(url: str) -> Iterator[Engine]:
     """
     address = make_url(url).set(drivername="postgresql+psycopg2")
     del url  # tools that print the locals of a traceback would print its password
-    ours: dict[str, object] = {"connect_timeout": 10, "application_name": "user_page_views"}
+    # A connection is idle while a range of users is counted: keepalives stop gateways from dropping it.
+    ours: dict[str, object] = {"connect_timeout": 10, "keepalives_idle": 60, "application_name": "user_page_views"}
     engine = create_engine(
         address,
         poolclass=NullPool,
@@ -66,20 +67,17 @@ def connected(url: str) -> Iterator[Engine]:
 
 
 def cut(driver: DBAPIConnection) -> None:
-    """End a connection, and whatever waits for it, at once, although its server does not answer.
+    """End a connection at once, with everything that waits for it, even if its server does not answer.
 
-    To ask the server to cancel a statement takes another connection, which it may refuse or leave
-    waiting. Without one it finds out itself, within two seconds (`set_up`).
+    Cancelling a statement needs another connection, which the server may refuse. The server notices by itself within
+    two seconds (`enable_connection_check.sql`).
     """
-    with (
-        suppress(psycopg2.Error, OSError),
-        socket.socket(fileno=os.dup(cast(Connection, driver).fileno())) as shared,
-    ):
+    with suppress(psycopg2.Error, OSError), socket.socket(fileno=os.dup(cast(Connection, driver).fileno())) as shared:
         shared.shutdown(socket.SHUT_RDWR)
 
 
 def sqlstate(error: BaseException | None) -> str:
-    """PostgreSQL's code of an error, or nothing where it had no say."""
+    """PostgreSQL's code of an error; empty if the error is not PostgreSQL's."""
     original = error.orig if isinstance(error, DBAPIError) else error
     return (isinstance(original, psycopg2.Error) and original.pgcode) or ""
 
@@ -87,10 +85,9 @@ def sqlstate(error: BaseException | None) -> str:
 def is_transient(error: BaseException) -> bool:
     """Whether the same work may succeed a little later.
 
-    So it is when the connection broke or the server was not there (class 08, 57P01 to 57P03, and
-    what libpq says without a code), when all connections were taken (53300), and when another
-    transaction came first (40001, 40P01; 42P06 and 42P07, where it made what did not exist yet in
-    the snapshot of this one).
+    That is so if the connection broke or the server was not there (class 08, 57P01 to 57P03, and libpq's messages
+    without a code), if all connections were taken (53300), and if another transaction came first (40001 and 40P01;
+    42P06 and 42P07 if it created what did not exist yet in the snapshot of this one).
     """
     original = error.orig if isinstance(error, DBAPIError) else error
     code, words = sqlstate(original), str(original)
@@ -114,7 +111,7 @@ def _sentence(where: str, error: BaseException | None) -> str:
     if isinstance(error, psycopg2.Error) and error.pgcode:
         return (
             f"The database {where} refused the work: {words} (SQLSTATE {error.pgcode}). Nothing "
-            "of this run was published; mend what it names, and run the same id again."
+            "of this run was published: fix what it names, and run the same id again."
         )
     said = words.rpartition("FATAL:")[2].strip()
     for part, remedy in _REMEDIES:

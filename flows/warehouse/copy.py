@@ -1,24 +1,25 @@
-"""COPY: the rows of Parquet files into a table."""
+"""COPY: rows of DuckDB into tables of PostgreSQL, as CSV through a pipe."""
 
-from contextlib import AbstractContextManager
-from io import RawIOBase
-from pathlib import Path
-from typing import BinaryIO, TypeAlias, cast
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
+from typing import BinaryIO, cast
 
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import Connection, Table
 
-from flows.warehouse.csv_stream import csv_stream
-from flows.warehouse.views_stream import ViewFiles, views_stream
+from flows.duck import Rows, read_sql
+from flows.stopping import interrupted_by_stop
 
-Source: TypeAlias = Path | ViewFiles
-"""Rows: a Parquet file of a table's columns, or those of user_page_views."""
+_OPTIONS = "FORMAT csv, HEADER false, FORCE_QUOTE *, USE_TMP_FILE false"
 
 
 def cursor_of(connection: Connection) -> Cursor:
-    """A cursor of the driver's own, in the connection's transaction."""
+    """A cursor of psycopg2 in the connection's transaction."""
     return cast(Cursor, connection.connection.cursor())
 
 
@@ -27,42 +28,28 @@ def identifier_of(table: Table) -> sql.Identifier:
     return sql.Identifier(*([table.schema] if table.schema else []), table.name)
 
 
-def copy_rows(
-    cursor: Cursor, target: sql.Identifier, columns: list[str], source: Source | None
-) -> int:
-    """Copy rows into a table; give how many there were.
+def statement(name: str, **parts: sql.Composable) -> sql.Composed:
+    """The statement of the file `sql/{name}.sql`, with its names filled in."""
+    return sql.SQL(read_sql("flows.warehouse.sql", name)).format(**parts)
+
+
+def names_of(columns: Iterable[str]) -> sql.Composed:
+    """Column names, separated by commas."""
+    return sql.SQL(", ").join(map(sql.Identifier, columns))
+
+
+def copy_rows(cursor: Cursor, target: sql.Identifier, columns: list[str], rows: Rows) -> int:
+    """Copy rows into a table; return how many.
 
     Args:
-        cursor: In the transaction.
-        target: The table.
-        columns: Of both.
-        source: The rows (None: there are none).
+        columns: The columns of both.
     """
-    if source is None:
-        return 0
-    rows: AbstractContextManager[BinaryIO | RawIOBase]
-    if isinstance(source, ViewFiles):
-        form, rows = "binary", views_stream(source)
-    else:
-        form, rows = "csv", csv_stream(source, columns)
-    return copy_stream(cursor, target, columns, form, rows)
-
-
-def copy_stream(
-    cursor: Cursor,
-    target: sql.Identifier,
-    columns: list[str],
-    form: str,
-    rows: AbstractContextManager[BinaryIO | RawIOBase],
-) -> int:
-    """Copy a stream of rows in one of COPY's forms into a table; give how many there were."""
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT {})").format(target, names, sql.SQL(form))
-    with rows as stream:
+    copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(target, names_of(columns))
+    with _csv(rows, columns) as stream:
         try:
-            cursor.copy_expert(statement, stream, size=2**20)
+            cursor.copy_expert(copy, stream, size=2**20)
         except SystemError as error:
-            # So psycopg2 2.9 says that the server ended the COPY before its end.
+            # This is how psycopg2 2.9 reports that the server ended the COPY early.
             if isinstance(error.__cause__, psycopg2.Error):
                 raise error.__cause__ from None
             raise
@@ -70,23 +57,38 @@ def copy_stream(
 
 
 def stage_rows(
-    cursor: Cursor, table: Table, columns: list[str], source: Source | None, name: str
+    cursor: Cursor, table: Table, columns: list[str], sources: Iterable[Rows], name: str
 ) -> tuple[sql.Identifier, int]:
-    """Copy rows into a temporary table; give that, and how many rows it has.
+    """Copy rows into a temporary table; return its name and how many rows it has.
 
     Args:
-        cursor: In the transaction, with whose end the temporary table ends.
-        table: Whose columns' types the temporary one takes.
-        columns: Its columns.
-        source: The rows (None: there are none).
-        name: Of the temporary table.
+        cursor: In the transaction, at whose end the temporary table is dropped.
+        table: The table whose column types the temporary one takes.
     """
-    staging = sql.Identifier(name)
-    cursor.execute(
-        sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
-            staging, sql.SQL(", ").join(map(sql.Identifier, columns)), identifier_of(table)
-        )
-    )
-    rows = copy_rows(cursor, staging, columns, source)
+    staging = sql.Identifier("pg_temp", name)
+    create = sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA")
+    cursor.execute(create.format(sql.Identifier(name), names_of(columns), identifier_of(table)))
+    rows = sum(copy_rows(cursor, staging, columns, source) for source in sources)
     cursor.execute(sql.SQL("ANALYZE {}").format(staging))
     return staging, rows
+
+
+@contextmanager
+def _csv(rows: Rows, columns: list[str]) -> Iterator[BinaryIO]:
+    """The rows as CSV, while DuckDB writes them; complete only if the context ends without an error.
+
+    As PostgreSQL reads it: NULL is an empty unquoted field; every value is quoted.
+    """
+    reading, writing = os.pipe()
+    names = ", ".join(f'"{column}"' for column in columns)
+
+    def write() -> None:
+        with open(writing, "wb") as stream, rows.connection.cursor() as session, interrupted_by_stop(session.interrupt):
+            session.execute(f"COPY (SELECT {names} FROM ({rows.query})) TO '/dev/fd/{stream.fileno()}' ({_OPTIONS})")
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(copy_context().run, write)
+        # Close the pipe before waiting for the pool: a writer without a reader would block forever.
+        with open(reading, "rb") as stream:
+            yield stream
+        done.result()

@@ -1,77 +1,58 @@
-"""A table made to hold exactly the rows of a source, by writing only those that differ."""
+"""Full load: a table that contains exactly the given rows, by writing only those that differ."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from psycopg2 import sql
 from sqlalchemy import Connection, Table, inspect
 from sqlalchemy.schema import AddConstraint, CreateTable
 
-from flows.warehouse.copy import Source, copy_rows, cursor_of, identifier_of, stage_rows
+from flows.duck import Rows
+from flows.warehouse.copy import copy_rows, cursor_of, identifier_of, names_of, stage_rows, statement
 from flows.warehouse.shape import check_shape
 
 
 @dataclass(frozen=True)
 class Replaced:
-    """How many rows the table has now, and how many of them were written, or deleted."""
+    """How many rows the table has now, and how many were inserted, updated or deleted."""
 
     rows: int
     written: int
 
 
-def replace_rows(connection: Connection, table: Table, source: Source | None) -> Replaced:
-    """Make the table hold exactly the rows of a source (None: no row)."""
+def replace_rows(connection: Connection, table: Table, sources: Iterable[Rows]) -> Replaced:
+    """Make the table contain exactly these rows; it is created if missing."""
     cursor, target = cursor_of(connection), identifier_of(table)
     names = [column.name for column in table.columns]
     if not inspect(connection).has_table(table.name, schema=table.schema):
-        create_without_key(connection, table)
-        rows = copy_rows(cursor, target, names, source)
-        add_key(connection, table)
+        # The key is built once, after the rows. AddConstraint takes it out of CREATE TABLE.
+        add_key = AddConstraint(table.primary_key)
+        connection.execute(CreateTable(table))
+        rows = sum(copy_rows(cursor, target, names, source) for source in sources)
+        connection.execute(add_key)
         return Replaced(rows, rows)
     check_shape(connection, table)
-    staging, rows = stage_rows(cursor, table, names, source, f"incoming_{table.name}")
+    staging, rows = stage_rows(cursor, table, names, sources, f"incoming_{table.name}")
     keys = [column.name for column in table.primary_key]
     values = [name for name in names if name not in keys]
-    parts = {
-        "target": target,
-        "staging": staging,
-        "columns": sql.SQL(", ").join(map(sql.Identifier, names)),
-        "keys": sql.SQL(", ").join(map(sql.Identifier, keys)),
-        "same_key": _all_equal("old", "new", keys),
-        "old_values": _qualified("old", values),
-        "new_values": _qualified("new", values),
-        "new_columns": _qualified("new", names),
-        "a_key": _qualified("old", keys[:1]),
-        "updates": sql.SQL(", ").join(
-            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in values
-        ),
-    }
-    cursor.execute(
-        sql.SQL(
-            "DELETE FROM {target} AS old"
-            " WHERE NOT EXISTS (SELECT FROM {staging} AS new WHERE {same_key})"
-        ).format(**parts)
-    )
+    same_key = _all_equal("old", "new", keys)
+    tables = {"target": target, "staging": staging, "same_key": same_key}
+    cursor.execute(statement("delete_missing_rows", **tables))
     written = cursor.rowcount
     cursor.execute(
-        sql.SQL(
-            "INSERT INTO {target} ({columns})"
-            " SELECT {new_columns} FROM {staging} AS new LEFT JOIN {target} AS old ON {same_key}"
-            " WHERE {a_key} IS NULL OR ({old_values}) IS DISTINCT FROM ({new_values})"
-            " ON CONFLICT ({keys}) DO UPDATE SET {updates}"
-        ).format(**parts)
+        statement(
+            "upsert_differing_rows",
+            **tables,
+            columns=names_of(names),
+            keys=names_of(keys),
+            a_key=_qualified("old", keys[:1]),
+            old_values=_qualified("old", values),
+            new_values=_qualified("new", values),
+            new_columns=_qualified("new", names),
+            updates=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in values),
+        )
     )
     return Replaced(rows, written + cursor.rowcount)
-
-
-def create_without_key(connection: Connection, table: Table) -> None:
-    """Create a table for a first load, whose key is built once, after the rows."""
-    AddConstraint(table.primary_key)  # takes it out of CREATE TABLE
-    connection.execute(CreateTable(table))
-
-
-def add_key(connection: Connection, table: Table) -> None:
-    """Add the key of a table that was created without it."""
-    connection.execute(AddConstraint(table.primary_key))
 
 
 def _qualified(alias: str, names: list[str]) -> sql.Composed:
@@ -80,6 +61,5 @@ def _qualified(alias: str, names: list[str]) -> sql.Composed:
 
 def _all_equal(left: str, right: str, names: list[str]) -> sql.Composed:
     return sql.SQL(" AND ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(left, name), sql.Identifier(right, name))
-        for name in names
+        sql.SQL("{} = {}").format(sql.Identifier(left, name), sql.Identifier(right, name)) for name in names
     )

@@ -1,4 +1,4 @@
-"""Whether a table that is there has the shape that this service writes."""
+"""Whether an existing table has the shape that this service writes."""
 
 from sqlalchemy import Connection, Table, inspect
 
@@ -6,22 +6,20 @@ from flows.errors import WarehouseError
 
 
 def check_shape(connection: Connection, table: Table) -> None:
-    """Raise where a table lacks a column or its key, or has a column of another type.
+    """Raise if a table lacks a column or its key, or has a column of another type.
 
     Raises:
         WarehouseError: Names the table and all that differs.
     """
     found = {
-        column["name"]: column["type"]
-        for column in inspect(connection).get_columns(table.name, schema=table.schema)
+        column["name"]: column["type"] for column in inspect(connection).get_columns(table.name, schema=table.schema)
     }
     dialect = connection.dialect
     wrong = [
         f"{column.name} must be {column.type.compile(dialect)}"
         + ("" if column.name not in found else f", is {found[column.name].compile(dialect)}")
         for column in table.columns
-        if column.name not in found
-        or found[column.name].compile(dialect) != column.type.compile(dialect)
+        if column.name not in found or found[column.name].compile(dialect) != column.type.compile(dialect)
     ]
     keys = inspect(connection).get_pk_constraint(table.name, schema=table.schema)
     wanted = [column.name for column in table.primary_key]
@@ -30,5 +28,5 @@ def check_shape(connection: Connection, table: Table) -> None:
     if wrong:
         raise WarehouseError(
             f"The table {table.fullname} has another shape than this service writes: "
-            f"{'; '.join(wrong)}. Nothing was changed: mend the table, or move it away."
+            f"{'; '.join(wrong)}. Nothing was changed: fix the table, or rename it."
         )

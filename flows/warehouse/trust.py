@@ -1,18 +1,19 @@
-"""Whether the tables still hold just what this service has written, told without reading values.
+"""Whether the tables still contain exactly what this service wrote, checked without reading values.
 
-PostgreSQL keeps with each row the transaction that wrote it (`xmin`). A run notes in its ledger
-row which transactions the tables' rows are from, and how many rows there are. Where all are from
-these and none is missing, the tables are what that run has left, and the next run need write only
-what its logs change. Where not (somebody has changed, deleted or restored rows), it compares all.
+PostgreSQL keeps with each row the transaction that wrote it (`xmin`). A run records in its ledger row which
+transactions wrote the tables' rows, and how many rows there are. If all rows are from these and none is missing, the
+tables are as that run left them, and the next run writes only what its logs change. Otherwise somebody has changed,
+deleted or restored rows, and it compares all.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, cast, func, inspect, literal_column, select
-from sqlalchemy.dialects.postgresql import OID
+from sqlalchemy import ColumnElement, Connection, Table, func, inspect, literal_column, select, text
 
+from flows.duck import read_sql
 from flows.warehouse.ledger import PublishedRun
+from flows.warehouse.shape import check_shape
 from flows.warehouse.tables import Tables
 
 Found = Mapping[str, Mapping[int, int]]
@@ -22,8 +23,12 @@ _STAGE = "tables"
 
 
 def find_rows(connection: Connection, tables: Tables) -> Found:
-    """What the tables hold; nothing where there is none."""
-    return {table.name: _transactions_of(connection, table) for table in _watched(tables)}
+    """What the tables contain; nothing if they are missing.
+
+    Raises:
+        WarehouseError: A table has another shape.
+    """
+    return {table.name: _transactions_of(connection, table) for table in tables.loaded}
 
 
 def this_transaction(connection: Connection) -> int:
@@ -32,64 +37,61 @@ def this_transaction(connection: Connection) -> int:
     return number & 0xFFFFFFFF
 
 
-def note_rows(
-    connection: Connection, tables: Tables, rows: Mapping[str, int], found: Found
-) -> dict[str, Any]:
-    """What the ledger is to keep of the tables that this transaction leaves, JSON-able.
+def note_rows(connection: Connection, tables: Tables, rows: Mapping[str, int], found: Found) -> dict[str, Any]:
+    """What the ledger records of the tables as this transaction leaves them, JSON-able.
 
     Args:
-        connection: In the transaction.
-        tables: The tables.
         rows: How many rows each has now, by its name.
-        found: What was found in them before.
+        found: What they contained before.
     """
     this = this_transaction(connection)
     noted: dict[str, Any] = {
         table.name: {
-            "oid": _oid(connection, table),
+            "columns": _identity(connection, table),
             "rows": rows[table.name],
             "transactions": sorted({*found[table.name], this}),
         }
-        for table in _watched(tables)
+        for table in tables.loaded
     }
     return {**noted, "transaction": this}
 
 
 def noted_rows(run: PublishedRun) -> dict[str, int]:
-    """How many rows a run has left in each table."""
+    """How many rows each table had after a run."""
     noted = run.stages[_STAGE]
     return {name: table["rows"] for name, table in noted.items() if name != "transaction"}
 
 
 def is_as_left(connection: Connection, tables: Tables, run: PublishedRun, found: Found) -> bool:
-    """Whether the tables hold what the run has left in them."""
+    """Whether the tables are as the run left them."""
     noted = run.stages.get(_STAGE)
-    # A ledger row from another transaction than it says was restored, from another database maybe,
-    # whose numbers mean nothing here.
+    # A ledger row whose transaction is not the recorded one was restored, perhaps from another
+    # database, whose transaction numbers mean nothing here.
     if noted is None or noted["transaction"] != run.transaction:
+        return False
+    # Written by a version that had other tables.
+    if any(table.name not in noted for table in tables.loaded):
         return False
     return all(
         sum(found[table.name].values()) == noted[table.name]["rows"]
         and found[table.name].keys() <= set(noted[table.name]["transactions"])
-        and _oid(connection, table) == noted[table.name]["oid"]
-        for table in _watched(tables)
+        and _identity(connection, table) == noted[table.name].get("columns")
+        for table in tables.loaded
     )
-
-
-def _watched(tables: Tables) -> list[Table]:
-    return [tables.user_page_views, tables.rejected_records]
 
 
 def _transactions_of(connection: Connection, table: Table) -> dict[int, int]:
     if not inspect(connection).has_table(table.name, schema=table.schema):
         return {}
+    check_shape(connection, table)
     xmin: ColumnElement[str] = literal_column("xmin::text")
     group: ColumnElement[str] = literal_column("xmin")
     found = select(xmin, func.count()).select_from(table).group_by(group)
     return {int(number): count for number, count in connection.execute(found)}
 
 
-def _oid(connection: Connection, table: Table) -> int:
-    name = connection.dialect.identifier_preparer.format_table(table)
-    found: int = connection.execute(select(cast(func.to_regclass(name), OID))).scalar_one()
-    return found
+def _identity(connection: Connection, table: Table) -> list[list[Any]]:
+    """The oid, name and number of each of our columns; they change if the table or a column is created again."""
+    query = text(read_sql("flows.warehouse.sql", "find_columns"))
+    found = connection.execute(query, {"schema": table.schema, "table": table.name})
+    return [list(column) for column in found if column.attname in table.columns]

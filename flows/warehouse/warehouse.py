@@ -1,4 +1,4 @@
-"""Transactions at an environment's database: what they need, and which faults they outlast."""
+"""Transactions in an environment's database: their settings, and the faults that they survive."""
 
 import logging
 from collections.abc import Callable
@@ -9,14 +9,9 @@ from typing import TypeVar
 import psycopg2
 from sqlalchemy import ColumnElement, Connection, Engine, func, literal_column, select, text
 from sqlalchemy.exc import DBAPIError
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_random_exponential,
-)
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from flows.duck import read_sql
 from flows.errors import WarehouseError
 from flows.stopping import check_stop, interrupted_by_stop, pause
 from flows.warehouse.connect import cut, is_transient, sqlstate
@@ -34,8 +29,8 @@ class Warehouse:
     Attributes:
         engine: Connections to it.
         tables: The tables, in their schema.
-        lock_timeout: Seconds to wait for a lock that another session holds (0: for ever).
-        notice: Tells of faults that are outlasted.
+        lock_timeout: Seconds to wait for a lock that another session holds (0: forever).
+        notice: Reports a fault after which the work is tried again.
     """
 
     engine: Engine
@@ -46,13 +41,13 @@ class Warehouse:
     def transaction(self, work: Callable[[Connection], T], *, attempts: int = 7) -> T:
         """Do the work in a transaction of its own; all of it or nothing.
 
-        It is done again, up to about a minute long, where the connection broke, the server
-        restarted, or the database preferred another transaction. A connection can break after the
-        commit: so the work must be such that doing it twice is doing it once.
+        It is tried again, for up to about a minute, if the connection breaks, the server restarts, or the database
+        aborts it in favour of another transaction. A connection can break after the commit, so the work must be
+        idempotent.
 
         Args:
             work: What to do; it may be called several times.
-            attempts: How often to try at most.
+            attempts: The maximum number of tries.
 
         Raises:
             WarehouseError: Another session held a lock for longer than `lock_timeout`.
@@ -78,7 +73,7 @@ class Warehouse:
                     set_up(connection, self.lock_timeout)
                     return work(connection)
         except (DBAPIError, psycopg2.Error) as error:
-            check_stop()  # then it is the flow's end that has cut the connection
+            check_stop()  # then the flow's end has cut the connection
             if sqlstate(error) == _LOCK_NOT_AVAILABLE:
                 raise WarehouseError(self._blocked()) from None
             raise
@@ -87,15 +82,14 @@ class Warehouse:
         seconds = 0 if state.next_action is None else state.next_action.sleep
         error = None if state.outcome is None else state.outcome.exception()
         code = sqlstate(error)
-        self.notice(
-            f"The database broke off the work ({f'SQLSTATE {code}' if code else 'no connection'}): "
-            f"try {state.attempt_number + 1} in {seconds:.0f} s."
-        )
+        reason = f"SQLSTATE {code}" if code else "no connection"
+        self.notice(f"The database interrupted the work ({reason}): try {state.attempt_number + 1} in {seconds:.0f} s.")
 
     def _blocked(self) -> str:
         with self.engine.connect() as connection:
             holders = connection.execute(
-                _HOLDERS, {"schema": self.tables.metadata.schema, "class": LOCK_CLASS}
+                text(read_sql("flows.warehouse.sql", "find_lock_holders")),
+                {"schema": self.tables.schema, "class": LOCK_CLASS},
             ).all()
         named = "; ".join(
             f"pid {pid} (user {user or 'unknown'}, application {application or 'unknown'}, since "
@@ -109,36 +103,39 @@ class Warehouse:
         )
 
 
-# All that holds more than a reader's lock on a table of the schema, or our own advisory lock.
-_HOLDERS = text(
-    "SELECT DISTINCT pid, usename, application_name, date_trunc('second', xact_start)::text"
-    " FROM pg_locks JOIN pg_stat_activity USING (pid)"
-    " LEFT JOIN pg_class ON pg_class.oid = relation"
-    " WHERE granted AND pid <> pg_backend_pid()"
-    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    " AND (locktype = 'advisory' AND classid = :class"
-    " OR relkind = 'r' AND mode <> 'AccessShareLock'"
-    " AND relnamespace::regnamespace::text"
-    " = quote_ident(coalesce(:schema, current_schema()::text)))"
-    " ORDER BY pid"
-)
+def open_warehouse(engine: Engine, schema: str | None, lock_timeout: int, notice: Callable[[str], object]) -> Warehouse:
+    """The warehouse in a schema or, if none is named, in the connection's `current_schema()`.
+
+    Raises:
+        WarehouseError: There is no schema.
+    """
+    if schema:
+        return Warehouse(engine, Tables(schema), lock_timeout, notice)
+    current = select(func.current_schema())
+    # A run's first contact with the database: wrong settings should show soon.
+    found: str | None = Warehouse(engine, Tables(""), lock_timeout, notice).transaction(
+        lambda connection: connection.scalar(current), attempts=3
+    )
+    if found is None:
+        raise WarehouseError(
+            "The database connection has no schema for tables: register DATABASE_SCHEMA, or set "
+            "the search_path of the database role to an existing schema."
+        )
+    return Warehouse(engine, Tables(found), lock_timeout, notice)
 
 
 def set_up(connection: Connection, lock_timeout: int) -> None:
-    """Settings of this transaction alone: poolers hand connections on, and refuse start options."""
+    """Settings of this transaction only: poolers share connections, and refuse start-up options."""
     local: ColumnElement[bool] = literal_column("true")
     connection.execute(
         select(
             func.set_config("TimeZone", "UTC", local),
             func.set_config("DateStyle", "ISO", local),
             func.set_config("lock_timeout", f"{lock_timeout}s", local),
+            # While a range of users is counted, the connection has nothing to do.
+            func.set_config("idle_in_transaction_session_timeout", "0", local),
+            # If the worker's machine vanishes, its locks are released soon.
+            func.set_config("tcp_keepalives_idle", "60", local),
         )
     )
-    # From PostgreSQL 14: the server notices in the middle of a statement that the run is gone, and
-    # ends its transaction, locks and all.
-    connection.execute(
-        text(
-            "SELECT set_config(name, '2s', true) FROM pg_settings"
-            " WHERE name = 'client_connection_check_interval' AND version() LIKE '%linux%'"
-        )
-    )
+    connection.execute(text(read_sql("flows.warehouse.sql", "enable_connection_check")))

@@ -1,108 +1,213 @@
-"""What every benchmark needs: days of logs, the service, the script, and both tables compared."""
+"""What every case needs: logs in buckets, the script, and environments of the service to run."""
 
 from __future__ import annotations
 
 import itertools
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from shutil import rmtree
+from typing import TYPE_CHECKING, Any
 
-from tests.benchmarks.data import write_day
-from tests.benchmarks.site import LOGS, SCHEMA, Site
+import boto3
+import psycopg2
+from botocore.config import Config
+
+from tests.benchmarks.container import fresh_container
+from tests.benchmarks.data import write_page_views, write_user_updates
+from tests.benchmarks.servers import Servers
 from tests.benchmarks.sizes import Size
-from tests.benchmarks.timed import Timed, timed, together
+from tests.benchmarks.timed import ROOT, Timed, timed, together
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+LOGS = "logs"
 _ids = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A line of the table: what was measured, what it must reach, what it came to."""
-
-    what: str
-    must: str
-    reached: str
-
-
-@dataclass(frozen=True)
 class Bench:
-    """What every case needs."""
+    """The services, the amount of data, the folder that keeps the logs, the number of rounds."""
 
-    site: Site
+    servers: Servers
     size: Size
     folder: Path
     rounds: int
 
-    def day(self, number: int) -> Path:
-        """The folder of a day's logs, which are made once."""
-        folder = self.folder / f"day-{number:03}"
+    @cached_property
+    def s3(self) -> S3Client:
+        """A client of the S3 endpoint."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.servers.endpoint,
+            aws_access_key_id="benchmark",
+            aws_secret_access_key="benchmark",
+            region_name="us-east-1",
+            config=Config(s3={"addressing_style": "path"}, max_pool_connections=256),
+        )
+
+    def keys(self, bucket: str) -> list[str]:
+        """The keys of all objects in a bucket."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+    def empty(self, bucket: str) -> None:
+        """Delete all objects of a bucket."""
+        for key in self.keys(bucket):
+            self.s3.delete_object(Bucket=bucket, Key=key)
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement; return its rows, if it has any."""
+        connection = psycopg2.connect(self.servers.database_url)
+        connection.autocommit = True
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def reset(self) -> None:
+        """Empty all buckets and the database."""
+        for bucket in self.s3.list_buckets()["Buckets"]:
+            self.empty(bucket["Name"])
+        ours = "nspname !~ '^pg_' AND nspname <> 'information_schema'"
+        for (schema,) in self.sql(f"SELECT nspname FROM pg_namespace WHERE {ours}"):
+            self.sql(f'DROP SCHEMA "{schema}" CASCADE')
+        self.sql("CREATE SCHEMA public")
+
+    def page_views(self, day: int) -> Path:
+        """The folder of a day's page views, which are made once."""
+        return self._made(f"page-views-{day:03}", lambda at: write_page_views(at, self.size, day))
+
+    def user_updates(self, day: int, realistic: bool = False) -> Path:
+        """The folder of a day's user updates, which are made once."""
+        kind = "realistic" if realistic else "random"
+        return self._made(
+            f"{kind}-updates-{day:03}", lambda at: write_user_updates(at, self.size, day, realistic=realistic)
+        )
+
+    def _made(self, name: str, write: Callable[[Path], None]) -> Path:
+        folder, unfinished = self.folder / name, self.folder / "unfinished"
         if not folder.exists():
-            write_day(folder, self.size, number)
+            rmtree(unfinished, ignore_errors=True)
+            write(unfinished)
+            unfinished.rename(folder)
         return folder
 
-    def fill(self, days: int, first: int = 0, *, compressed: bool = False) -> None:
-        """Put days into the logs bucket, which is emptied first where they start with day 0."""
-        if first == 0:
-            self.site.empty(LOGS)
-        for number in range(first, first + days):
-            self.site.put(self.day(number), compressed=compressed)
+    def fill(self, days: range, logs: str = LOGS, *, realistic: bool = False) -> None:
+        """Put days into a bucket of logs."""
+        for day in days:
+            self.put(self.page_views(day), logs)
+            self.put(self.user_updates(day, realistic), logs)
 
-    def baseline(self) -> Timed:
-        """Run the DuckDB script over all logs."""
-        script = "tests/benchmarks/duckdb_script.py"
-        where = (self.site.endpoint, LOGS, self.site.database_url)
-        return timed([sys.executable, script, *where], self.site.variables)
+    def put(self, folder: Path, bucket: str) -> None:
+        """Put all files below a folder into a bucket."""
+        for path in (path for path in folder.rglob("*") if path.is_file()):
+            key = path.relative_to(folder).as_posix()
+            self.s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
 
-    def run(self, id: str | None = None) -> Timed:
-        """Run the service, under a new id unless one is given."""
-        id = id or f"run-{next(_ids)}"
-        command = [sys.executable, "-m", "tests.benchmarks.one_run", id]
-        return timed(command, self.site.variables)
+    def new_days(self, first: int, run: Callable[[], Timed], **options: Any) -> Callable[[], Timed]:
+        """As `run`, but each call first puts the next day into the logs, from day `first` on."""
+        days = itertools.count(first)
 
-    def first(self) -> Timed:
-        """Run the service on an empty results storage and database."""
-        self.site.forget()
-        return self.settled(self.run)
+        def run_on_new_day() -> Timed:
+            day = next(days)
+            self.fill(range(day, day + 1), **options)
+            return run()
 
-    def last_summary(self) -> dict[str, Any]:
-        """What the last published run returned."""
-        query = f"SELECT summary FROM {SCHEMA}.pipeline_runs ORDER BY published_at DESC LIMIT 1"
-        [(summary,)] = self.site.sql(query)
-        found: dict[str, Any] = summary
-        return found
-
-    def task_runs(self) -> int:
-        """How many task runs the last published run had."""
-        query = f"SELECT stages FROM {SCHEMA}.pipeline_runs ORDER BY published_at DESC LIMIT 1"
-        [(stages,)] = self.site.sql(query)
-        return 3 + int(stages["list_logs"]["parts"])
-
-    def check_by_script(self) -> None:
-        """Run the script over all logs, and raise unless the service's table is its."""
-        self.baseline()
-        self.check()
-
-    def check(self, theirs: str = "public.user_page_views") -> None:
-        """Raise unless the service's table is the script's (or another), row for row."""
-        ours = f"{SCHEMA}.user_page_views"
-        for one, other in ((ours, theirs), (theirs, ours)):
-            missing = self.site.sql(
-                f"SELECT count(*) FROM (SELECT user_id, email, url, count, last_viewed FROM {one}"
-                f" EXCEPT SELECT user_id, email, url, count, last_viewed FROM {other}) AS missing"
-            )
-            if missing != [(0,)]:
-                raise AssertionError(f"{missing[0][0]:,} rows of {one} are not in {other}")
-
-    def settled(self, run: Callable[[], Timed]) -> Timed:
-        """Run on disks that are at rest: else it would wait for what others have left to write."""
-        self.site.sql("CHECKPOINT")
-        os.sync()
-        return run()
+        return run_on_new_day
 
     def in_turn(self, *runs: Callable[[], Timed]) -> list[Timed]:
-        """Run each as often as there are rounds, in turn, each on disks that are at rest."""
-        found = [[self.settled(run) for run in runs] for _ in range(self.rounds)]
+        """Run each as often as there are rounds, in turn."""
+        found = [[run() for run in runs] for _ in range(self.rounds)]
         return [together(*some) for some in zip(*found, strict=True)]
+
+    def settle(self) -> None:
+        """Write to the disks what waits to be written; otherwise the next run would wait for it."""
+        self.sql("CHECKPOINT")
+        os.sync()
+
+    def script(self, logs: str = LOGS) -> Timed:
+        """Run the DuckDB script over a bucket of logs."""
+        where = (self.servers.endpoint, logs, self.servers.database_url)
+        return self.python("tests/benchmarks/duckdb_script.py", *where)
+
+    def python(self, *arguments: str) -> Timed:
+        """Run Python on disks at rest."""
+        self.settle()
+        return timed([sys.executable, *arguments], self.servers.variables)
+
+    def place(self, name: str, logs: str = LOGS, endpoint: str | None = None, **settings: str) -> Place:
+        """Register an environment, with its own results storage and schema and more settings."""
+        place = Place(self, name, logs)
+        for bucket in {logs, place.results} - {b["Name"] for b in self.s3.list_buckets()["Buckets"]}:
+            self.s3.create_bucket(Bucket=bucket)
+        settings |= {
+            "AWS_ACCESS_KEY_ID": "benchmark",
+            "AWS_SECRET_ACCESS_KEY": "benchmark",
+            "AWS_REGION": "us-east-1",
+            "S3_ENDPOINT_URL": endpoint or self.servers.endpoint,
+            "LOGS_BUCKET": logs,
+            "RESULTS_BUCKET": place.results,
+            "DATABASE_URL": self.servers.database_url,
+            "DATABASE_SCHEMA": name,
+        }
+        variables = {**self.servers.variables, **settings}
+        command = [sys.executable, "-m", "blocks.register", name]
+        subprocess.run(command, cwd=ROOT, env=variables, check=True, capture_output=True)
+        return place
+
+
+@dataclass(frozen=True)
+class Place:
+    """An environment of the service; its schema has its name."""
+
+    bench: Bench
+    name: str
+    logs: str
+
+    @property
+    def results(self) -> str:
+        """The bucket of its results storage."""
+        return f"results-{self.name}"
+
+    def run(self, id: str | None = None, cores: list[int] | None = None) -> Timed:
+        """Run the service, under a new id unless one is given, on all cores or on some."""
+        self.bench.settle()
+        only = ["taskset", "-c", ",".join(map(str, cores))] if cores else []
+        return timed([*only, *self._command(id)], self.bench.servers.variables)
+
+    def run_in_fresh_container(self) -> Timed:
+        """Run the service under a new id, where nothing is cached."""
+        self.bench.settle()
+        with fresh_container(self.bench.servers.variables) as (code, variables):
+            return timed(self._command(), variables, code)
+
+    def first(self, cores: list[int] | None = None) -> Timed:
+        """Run the service on an empty results storage and database."""
+        self.bench.empty(self.results)
+        self.bench.sql(f"DROP SCHEMA IF EXISTS {self.name} CASCADE")
+        return self.run(cores=cores)
+
+    def _command(self, id: str | None = None) -> list[str]:
+        id = id or f"run-{next(_ids)}"
+        return [sys.executable, "-m", "tests.benchmarks.one_run", id, self.name]
+
+    def check(self, theirs: str = "public.user_page_views") -> None:
+        """Compare the service's table with the script's (or another), row for row.
+
+        Raises:
+            AssertionError: They differ.
+        """
+        ours, columns = f"{self.name}.user_page_views", "user_id, email, url, count, last_viewed"
+        for one, other in ((ours, theirs), (theirs, ours)):
+            rest = f"SELECT {columns} FROM {one} EXCEPT SELECT {columns} FROM {other}"
+            [(missing,)] = self.bench.sql(f"SELECT count(*) FROM ({rest}) AS missing")
+            if missing:
+                raise AssertionError(f"{missing:,} rows of {one} are not in {other}")

@@ -1,28 +1,12 @@
-"""What any flow costs: `python -m tests.benchmarks.empty_flow TASK_RUNS [--quiet]`.
+"""A Prefect flow that does nothing: `python -m tests.benchmarks.empty_flow`."""
 
-Prefect's import, the flow's start and end, and so many task runs that do nothing.
-"""
-
-import sys
-
-from prefect import flow, task
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect import flow
 
 
-@task
-def nothing() -> None:
+@flow
+def empty() -> None:
     """Do nothing."""
 
 
-@flow(persist_result=False)
-def empty(tasks: int) -> None:
-    """Do nothing, so many times."""
-    for future in [nothing.submit() for _ in range(tasks)]:
-        future.result()
-
-
 if __name__ == "__main__":
-    # Without heartbeats, whose thread takes up to a second of each flow run to end.
-    beats = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if "--quiet" in sys.argv else {}
-    with temporary_settings(beats):
-        empty(int(sys.argv[1]))
+    empty()

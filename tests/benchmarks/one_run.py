@@ -1,8 +1,8 @@
-"""One run of the service as a program calls it: `python -m tests.benchmarks.one_run ID`."""
+"""One run of the service: `python -m tests.benchmarks.one_run ID ENVIRONMENT`."""
 
 import sys
 
 from flows.user_page_views import user_page_views
 
 if __name__ == "__main__":
-    user_page_views(id=sys.argv[1], environment="benchmark")
+    user_page_views(id=sys.argv[1], environment=sys.argv[2])

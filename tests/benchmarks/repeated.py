@@ -1,10 +1,8 @@
 """An S3 endpoint that serves days of logs again and again under other dates, made as they are read.
 
-Ten times 3 GB fit into no test endpoint's memory; so the logs bucket is answered for here, and all
-else is passed on.
+Ten times 3 GB are too much for a test endpoint. So this one answers for the logs bucket and passes
+all other requests on.
 """
-
-from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
@@ -15,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from tests.benchmarks.bench import LOGS
 from tests.benchmarks.data import FIRST_DAY
-from tests.benchmarks.site import LOGS
 from tests.support.s3_proxy import Answer, Forward, Request, intercepting
 
 
@@ -33,26 +31,24 @@ class _Repeated:
 
 
 @contextmanager
-def repeated_days(endpoint: str, folders: list[Path], times: int) -> Iterator[str]:
+def repeated_days(endpoint: str, days: list[list[Path]], times: int) -> Iterator[str]:
     """The URL of such an endpoint.
 
     Args:
         endpoint: The one behind it.
-        folders: Days of logs, from `FIRST_DAY` on.
+        days: The folders of each day's logs, from `FIRST_DAY` on.
         times: How often they are served, each time under later dates.
     """
     objects: dict[str, _Repeated] = {}
     for again in range(times):
-        for number, folder in enumerate(folders):
+        for number, folders in enumerate(days):
             old = FIRST_DAY + timedelta(days=number)
-            new = old + timedelta(days=again * len(folders))
-            for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-                key = (
-                    file.relative_to(folder)
-                    .as_posix()
-                    .replace(f"{old:%Y/%m/%d}", f"{new:%Y/%m/%d}")
-                )
-                objects[key] = _Repeated(file, (f"{old:%Y-%m-%d}", f"{new:%Y-%m-%d}"))
+            new = old + timedelta(days=again * len(days))
+            for folder in folders:
+                for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+                    key = file.relative_to(folder).as_posix()
+                    key = key.replace(f"{old:%Y/%m/%d}", f"{new:%Y/%m/%d}")
+                    objects[key] = _Repeated(file, (f"{old:%Y-%m-%d}", f"{new:%Y-%m-%d}"))
 
     def etag(key: str) -> str:
         return hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()

@@ -1,7 +1,5 @@
 """Commands timed as whole processes, with the memory of the whole process tree."""
 
-from __future__ import annotations
-
 import itertools
 import subprocess
 import threading
@@ -10,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from subprocess import PIPE, STDOUT
 
 import psutil
 
@@ -19,7 +18,7 @@ _EVERY_SECONDS, _TREE_EVERY = 0.05, 10
 
 @dataclass(frozen=True)
 class Timed:
-    """What runs of a command took: wall seconds of each, and the highest peak of memory in MiB."""
+    """Wall seconds of each run, from start to end of its process; the highest memory peak in MB."""
 
     seconds: list[float]
     peak: float
@@ -30,17 +29,14 @@ class Timed:
         return median(self.seconds)
 
 
-def timed(command: list[str], variables: dict[str, str]) -> Timed:
-    """Run a command once, which must end well."""
+def timed(command: list[str], variables: dict[str, str], folder: Path = ROOT) -> Timed:
+    """Run a command once.
+
+    Raises:
+        RuntimeError: It failed.
+    """
     start = time.perf_counter()
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = subprocess.Popen(command, cwd=folder, env=variables, stdout=PIPE, stderr=STDOUT, text=True)
     peak = 0.0
 
     def watch() -> None:
@@ -51,7 +47,7 @@ def timed(command: list[str], variables: dict[str, str]) -> Timed:
             # To look for children takes ten times as long as to ask each for its memory.
             if number % _TREE_EVERY == 0:
                 tree = _tree(process.pid)
-            peak = max(peak, _bytes(tree) / 2**20)
+            peak = max(peak, _bytes(tree) / 1e6)
             time.sleep(_EVERY_SECONDS)
 
     watcher = threading.Thread(target=watch)

@@ -23,13 +23,13 @@ def seen(services: Services, prefect_server: None) -> Iterator[Watched]:
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next try follows at once."""
+    """Without pauses between tries."""
     monkeypatch.setattr(warehouse, "wait_random_exponential", lambda **_: wait_none())
 
 
 @pytest.fixture
 def own_postgres() -> Iterator[PostgresServer]:
-    """A server of the test's own, to be stopped and filled."""
+    """A server of the test's own, which it may stop and fill."""
     with TemporaryDirectory(prefix="user-page-views-tests-") as folder:
         server = get_server(Path(folder) / "data", cleanup_mode="delete")
         yield server

@@ -2,29 +2,22 @@
 
 import itertools
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from flows.logs.objects import LogObject, fingerprint
-from flows.summary import RunSummary
 from tests.support.faults import Watched
-from tests.support.model import Model, model
+from tests.support.model import model
 from tests.support.processes import running
 from tests.support.world import World
-from tests.test_user_page_views import FIRST, SECOND, assert_account, view
-
-
-def put(world: World, objects: Mapping[str, str]) -> dict[str, bytes]:
-    for key, body in objects.items():
-        world.put(key, body)
-    return {key: body.encode() for key, body in objects.items()}
+from tests.test_user_page_views import FIRST, SECOND, assert_account, fill, view
 
 
 def fingerprint_now(world: World) -> str:
-    """Of the logs as they lie in the bucket."""
+    """Of the logs that are in the bucket."""
     pages = world.services.s3.get_paginator("list_objects_v2")
     return fingerprint(
         LogObject("", item["Key"], item["ETag"].strip('"'), 0)
@@ -33,16 +26,9 @@ def fingerprint_now(world: World) -> str:
     )
 
 
-def assert_true(summary: RunSummary, states: Mapping[str, Model]) -> None:
-    """A summary tells of one listing: its fingerprint, its account and its rows agree."""
-    expected = states[summary.fingerprint]
-    assert_account(summary, expected)
-    assert summary.rows == len(expected.rows)
-
-
 @contextmanager
 def meeting_at(seen: Watched, start: str, parties: int) -> Iterator[None]:
-    """Within: no run goes on from its first event of this sort before all have come to theirs."""
+    """Within: no run continues after its first such event until all have reached theirs."""
     met = threading.Barrier(parties)
     left = itertools.count()
 
@@ -57,42 +43,28 @@ def meeting_at(seen: Watched, start: str, parties: int) -> Iterator[None]:
     assert next(left) >= parties
 
 
-def test_one_id_from_two_processes_is_published_once(seen: Watched, tmp_path: Path) -> None:
-    expected = model(put(seen.world, FIRST))
-    with (
-        meeting_at(seen, "before PUT", 2),
-        running(seen.world.name, "one", tmp_path) as first,
-        running(seen.world.name, "one", tmp_path) as second,
-    ):
-        summaries = [first.summary(), second.summary()]
-    assert summaries[0] == summaries[1]
-    assert_account(summaries[0], expected)
-    assert seen.world.rows() == expected.rows
-    assert seen.world.execute("SELECT count(*) FROM pipeline_runs") == [(1,)]
-    assert seen.leftovers(tmp_path) == []
-
-
-def test_two_ids_from_two_processes_are_both_published_whole(seen: Watched, tmp_path: Path) -> None:
-    expected = model(put(seen.world, FIRST))
-    with (
-        meeting_at(seen, "before PUT", 2),
-        running(seen.world.name, "one", tmp_path) as first,
-        running(seen.world.name, "two", tmp_path) as second,
-    ):
-        summaries = [first.summary(), second.summary()]
+@pytest.mark.parametrize("ids", [["one", "one"], ["one", "two"]], ids=["one id", "two ids"])
+def test_of_runs_from_two_processes_each_id_is_published_once_and_whole(
+    seen: Watched, tmp_path: Path, ids: list[str]
+) -> None:
+    expected = model(fill(seen.world, FIRST))
+    with meeting_at(seen, "before PUT", 2), ExitStack() as stack:
+        runs = [stack.enter_context(running(seen.world.name, id, tmp_path)) for id in ids]
+        summaries = [run.summary() for run in runs]
     for summary in summaries:
         assert_account(summary, expected)
-    # One of them found the table as it should be.
-    assert sorted(s.rows_written for s in summaries) == [0, len(expected.rows)]
+    if ids == ["one", "one"]:
+        assert summaries[0] == summaries[1]
+    else:
+        # One of them found nothing to write.
+        assert sorted(s.rows_written for s in summaries) == [0, len(expected.rows)]
     assert seen.world.rows() == expected.rows
-    assert seen.world.execute("SELECT id FROM pipeline_runs ORDER BY id") == [("one",), ("two",)]
+    assert [id for (id,) in seen.world.execute("SELECT id FROM pipeline_runs ORDER BY id")] == sorted({*ids})
     assert seen.leftovers(tmp_path) == []
 
 
-def test_a_slow_run_that_a_later_one_overtakes_does_not_bring_back_the_older_table(
-    seen: Watched, tmp_path: Path
-) -> None:
-    objects = put(seen.world, FIRST)
+def test_a_slow_run_that_a_later_one_overtakes_does_not_restore_the_older_table(seen: Watched, tmp_path: Path) -> None:
+    objects = fill(seen.world, FIRST)
     before = model(objects)
     reached, go_on = threading.Event(), threading.Event()
 
@@ -105,13 +77,13 @@ def test_a_slow_run_that_a_later_one_overtakes_does_not_bring_back_the_older_tab
     seen.start(hold)
     with running(seen.world.name, "slow", tmp_path) as slow:
         assert reached.wait(60)
-        objects |= put(seen.world, SECOND)
+        objects |= fill(seen.world, SECOND)
         later = seen.world.run("later")
         go_on.set()
         overtaken = slow.summary()
     assert seen.world.rows() == model(objects).rows
     assert (later.overtaken, overtaken.overtaken, overtaken.rows_written) == (False, True, 0)
-    # It still tells of what it listed itself.
+    # Its account is still of its own listing.
     assert_account(overtaken, before)
     assert seen.world.run("slow") == overtaken
     assert not seen.world.run("slow", refresh=True).overtaken
@@ -120,10 +92,8 @@ def test_a_slow_run_that_a_later_one_overtakes_does_not_bring_back_the_older_tab
 
 
 @pytest.mark.long
-def test_ten_at_once_while_logs_arrive_each_publish_the_exact_table_of_a_listing(
-    seen: Watched, tmp_path: Path
-) -> None:
-    objects = put(seen.world, FIRST)
+def test_ten_at_once_while_logs_arrive_each_publish_the_exact_table_of_a_listing(seen: Watched, tmp_path: Path) -> None:
+    objects = fill(seen.world, FIRST)
     states = {}
     ended = threading.Event()
     found: list[object] = []
@@ -135,7 +105,7 @@ def test_ten_at_once_while_logs_arrive_each_publish_the_exact_table_of_a_listing
             with one_at_a_time:
                 new = next(numbers)
                 log = {f"PageViews/new-{new}": view(new, f"/{new}/") * 2}
-                objects.update(put(seen.world, log))
+                objects.update(fill(seen.world, log))
                 states[fingerprint_now(seen.world)] = model(objects)
         return False
 
@@ -152,20 +122,19 @@ def test_ten_at_once_while_logs_arrive_each_publish_the_exact_table_of_a_listing
     reader.start()
     try:
         with ExitStack() as stack:
-            runs = [
-                stack.enter_context(running(seen.world.name, f"run-{number}", tmp_path))
-                for number in range(10)
-            ]
+            runs = [stack.enter_context(running(seen.world.name, f"run-{number}", tmp_path)) for number in range(10)]
             summaries = [run.summary() for run in runs]
     finally:
         ended.set()
         reader.join()
     for summary in summaries:
-        assert_true(summary, states)
+        # Of one listing: the fingerprint, the account and the rows agree.
+        assert_account(summary, states[summary.fingerprint])
+        assert summary.rows == len(states[summary.fingerprint].rows)
     assert len({summary.fingerprint for summary in summaries}) > 1
     tables: list[object] = [expected.rows for expected in states.values()]
     assert all(rows in tables for rows in found)
-    # Never back: the tables came in the order of the listings.
+    # The tables came in the order of the listings.
     order = [tables.index(rows) for rows in found]
     assert order == sorted(order)
     newest = max(summaries, key=lambda summary: summary.listed_at)

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from flows.logs import streams
 from tests.support.grammar import Grammar, Values, values
 from tests.support.readers import PREFIX, differences
 
-BATCH = 500
+BATCH = 250
+"""Objects of one extract; if DuckDB refuses one, all of them are read line by line."""
 
 
 def different(kind: str, bodies: dict[str, bytes]) -> dict[str, str]:
-    """Where reader and model differ, by key; an error of either is a difference too."""
+    """How reader and model differ, by key; an error of either is a difference too."""
     try:
         return differences(kind, bodies)
     except Exception as error:
@@ -32,13 +32,10 @@ def different(kind: str, bodies: dict[str, bytes]) -> dict[str, str]:
 
 
 def smallest(kind: str, body: bytes) -> bytes:
-    """The object with all bytes taken away that the difference does not need."""
+    """The object without the bytes that the difference does not need."""
     size = len(body) // 2
     while size:
-        cuts = {
-            f"{PREFIX[kind]}{at:06}": body[:at] + body[at + size :]
-            for at in range(0, len(body), size)
-        }
+        cuts = {f"{PREFIX[kind]}{at:06}": body[:at] + body[at + size :] for at in range(0, len(body), size)}
         found = different(kind, cuts)
         if found:
             body = min((cuts[key] for key in found), key=len)
@@ -86,17 +83,11 @@ def test_made_up_objects_are_read_as_the_model_reads_them(seed: int) -> None:
     fuzz(seed, 2_000)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
-def test_where_blocks_end_does_not_show(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "BLOCK_BYTES", size)
-    fuzz(size, 200, batch=100)
-
-
 @pytest.mark.long
 @pytest.mark.timeout(3_000)
 def test_very_many_objects_are_read_as_the_model_reads_them() -> None:
     # Chosen by `make fuzz`; elsewhere the same objects each time.
     seed = int(os.environ.get("FUZZ_SEED", "20261122"))
-    inputs = int(os.environ.get("FUZZ_INPUTS", "200000"))
+    inputs = int(os.environ.get("FUZZ_INPUTS", "40000"))
     print(f"{inputs:,} objects, seed {seed}: make fuzz INPUTS={inputs} SEED={seed} repeats it")
     fuzz(seed, inputs)

@@ -1,17 +1,21 @@
-"""Block documents as the Prefect API holds them: read, and made without the blocks' own code."""
+"""Block documents, read and written through the Prefect API."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import cache
 from typing import Any
+from uuid import UUID
 
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import BlockDocumentCreate
+from prefect.client.schemas.actions import BlockDocumentCreate, BlockDocumentUpdate
 from prefect.client.schemas.objects import BlockDocument
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
 
-from blocks.environment import SLUG
+from blocks.environment import SLUG, Environment
 
 Data = dict[str, Any]
 
@@ -22,53 +26,66 @@ def read_document(slug: str, name: str, *, include_secrets: bool) -> BlockDocume
         return client.read_block_document_by_name(name, slug, include_secrets=include_secrets)
 
 
+def save_quickly(name: str, environment: Environment) -> None:
+    """Create or update an environment with its nested blocks in one request; `blocks.register` takes seconds."""
+    type_id, schema_id = _schema_of(Environment, PREFECT_API_URL.value())
+    data = environment.model_dump(mode="json", context={"include_secrets": True})
+    with get_client(sync_client=True) as client:
+        try:
+            found = client.read_block_document_by_name(name, SLUG)
+        except ObjectNotFound:
+            create_document(name, data, type_id, schema_id)
+        else:
+            changed = BlockDocumentUpdate(data=data, block_schema_id=schema_id, merge_existing_data=False)
+            client.update_block_document(found.id, changed)
+
+
+@cache
+def _schema_of(block: type[Block], api: str) -> tuple[UUID, UUID]:
+    """The ids of a block's type and schema on this server, where both are registered first."""
+    block.register_type_and_schema()
+    with get_client(sync_client=True) as client:
+        type_id = client.read_block_type_by_slug(block.get_block_type_slug()).id
+        schema = client.get_most_recent_block_schema_for_block_type(type_id)
+    assert schema is not None
+    return type_id, schema.id
+
+
 def plant(good: str, name: str, change: Callable[[Data], object]) -> None:
-    """Make an environment of another name with a registered one's data, changed.
-
-    The nested blocks are plain data in it. It takes one request, where registering takes seconds.
-
-    Args:
-        good: The registered environment.
-        name: The new one.
-        change: Changes the data in place.
-    """
+    """Create an environment with the data of a registered one, changed in place by the function."""
     like = read_document(SLUG, good, include_secrets=True)
     data = copy.deepcopy(like.data)
     change(data)
     create_document(name, data, like.block_type_id, like.block_schema_id)
 
 
+def endpoint(which: str, url: str) -> Callable[[Data], object]:
+    """For `plant`: the S3 endpoint of one of the buckets becomes this URL."""
+    return lambda data: data[which]["credentials"]["aws_client_parameters"].update(endpoint_url=url)
+
+
 def create_document(name: str, data: Data, type_id: Any, schema_id: Any) -> BlockDocument:
-    """Make a document of a block type and schema that the server knows."""
-    document = BlockDocumentCreate(
-        name=name, data=data, block_type_id=type_id, block_schema_id=schema_id
-    )
+    """Create a document of a block type and schema that the server knows."""
+    document = BlockDocumentCreate(name=name, data=data, block_type_id=type_id, block_schema_id=schema_id)
     with get_client(sync_client=True) as client:
         return client.create_block_document(document)
 
 
 def create_documents(stored: list[Data], suffix: str, blocks: list[type[Block]]) -> dict[str, str]:
-    """Make documents that refer to each other, each after those it refers to.
+    """Create documents that refer to each other; return their new names, which end in the suffix, by slug.
 
-    Args:
-        stored: Documents as a file keeps them: id, block_type_slug, name and data, in which
-            `{"$ref": {"block_document_id": id}}` stands for a document before it.
-        suffix: Ends the new documents' names.
-        blocks: The block classes, whose registered schemas the documents take.
-
-    Returns:
-        The new names by slug.
+    The stored ones have an id, a block_type_slug, a name and data; a `$ref` is to an earlier document. The
+    schemas of the blocks are registered for them.
     """
-    types = {block.get_block_type_slug(): block for block in blocks}
+    api = PREFECT_API_URL.value()
+    schemas = {block.get_block_type_slug(): _schema_of(block, api) for block in blocks}
     new_ids: dict[str, str] = {}
     names = {}
     for document in stored:
         slug = document["block_type_slug"]
-        block = types[slug]
-        block.register_type_and_schema()
         data = {key: _referring(value, new_ids) for key, value in document["data"].items()}
         names[slug] = f"{document['name']}-{suffix}"
-        made = create_document(names[slug], data, block._block_type_id, block._block_schema_id)
+        made = create_document(names[slug], data, *schemas[slug])
         new_ids[document["id"]] = str(made.id)
     return names
 

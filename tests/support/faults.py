@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import tempfile
 import threading
@@ -18,7 +17,7 @@ from tests.support.world import Services, World
 
 SECONDS = 60
 OnEvent = Callable[[str, int], bool]
-"""Takes `before …` or `after …` a request or statement, and its number, from 1; it may block.
+"""Takes `before …` or `after …` with a request or statement, and its number, from 1; it may block.
 True breaks the connection there."""
 
 
@@ -28,13 +27,7 @@ def passing(event: str, number: int) -> bool:
 
 
 class Watched:
-    """What passes between a run and its services, and what happens there.
-
-    Attributes:
-        world: Its environment leads through the watched services.
-        events: All events since the last `start`.
-        fetched: How often each log object was asked for since then.
-    """
+    """The requests and statements of a run since `start`, and how often it asked for each log object."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -43,7 +36,7 @@ class Watched:
         self.start()
 
     def start(self, on_event: OnEvent = passing) -> None:
-        """Forget what was seen; from now on, `on_event` is asked at each event."""
+        """Forget what was seen; from now on, `on_event` is called at each event."""
         with self._lock:
             self.events: list[str] = []
             self.fetched: Counter[str] = Counter()
@@ -59,11 +52,7 @@ class Watched:
         """As the S3 endpoint's interceptor."""
         if self._happens(f"before {request}"):
             return None
-        if (
-            request.method == "GET"
-            and request.key
-            and request.bucket == self._direct["LOGS_BUCKET"]
-        ):
+        if request.method == "GET" and request.key and request.bucket == self._direct["LOGS_BUCKET"]:
             self.fetched[request.key] += 1
         answer = forward()
         return None if self._happens(f"after {request}") else answer
@@ -79,14 +68,14 @@ class Watched:
             raise Cut
 
     def empty(self) -> None:
-        """Bring the world back to where it began: no logs, no results, no tables."""
+        """Delete all logs, results and tables."""
         self.world.empty("LOGS")
         self.world.empty("RESULTS")
         schema = self._direct["DATABASE_SCHEMA"]
         self.world.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
 
     def leftovers(self, scratch: Path) -> list[str]:
-        """What a run has left lying about, once the database has noticed that it is gone."""
+        """What a run has left behind, once the database has noticed that it is gone."""
         end = time.monotonic() + SECONDS
         while True:
             found = [f"scratch folder {path.name}" for path in scratch.glob("user-page-views-*")]
@@ -114,21 +103,13 @@ class Watched:
         for name, body in stored.items():
             if name.endswith(".json"):
                 unit = json.loads(body)["content"]
-                named |= {
-                    name,
-                    *(unit[kind]["name"] for kind in ("events", "urls", "rejects") if unit[kind]),
-                }
-        return found + [f"file of no extract {name}" for name in stored if name not in named]
+                named |= {name, *(unit[kind]["name"] for kind in ("events", "rejects") if unit[kind])}
+        return found + [f"file of no manifest {name}" for name in stored if name not in named]
 
 
 @contextmanager
 def watched(services: Services, parameters: str = "") -> Iterator[Watched]:
-    """A registered world behind watched services.
-
-    Args:
-        services: The real ones.
-        parameters: More of the database's URL, such as `?options=…`.
-    """
+    """A registered world behind watched services; the parameters, such as `?options=…`, end its DATABASE_URL."""
     world = World.new(services)
     seen = Watched(world)
     with ExitStack() as stack:
@@ -136,19 +117,16 @@ def watched(services: Services, parameters: str = "") -> Iterator[Watched]:
         database = stack.enter_context(pg_proxy(services.postgres_url, seen))
         direct = world.settings["DATABASE_URL"]
         world.register(S3_ENDPOINT_URL=s3, DATABASE_URL=database + parameters)
-        # What the test itself looks at is no event.
+        # What the test itself does is no event.
         world.settings["DATABASE_URL"] = direct
         yield seen
 
 
 @contextmanager
 def scratch_in(folder: Path) -> Iterator[Path]:
-    """Within: scratch folders of this process's runs lie in the folder."""
+    """Within: scratch folders of this process's runs are in the folder."""
     before, tempfile.tempdir = tempfile.tempdir, str(folder)
     try:
         yield folder
     finally:
         tempfile.tempdir = before
-
-
-ids = (f"id-{number}" for number in itertools.count())

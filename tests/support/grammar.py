@@ -20,35 +20,22 @@ LINES = {
     for kind in ("page_views", "user_updates")
 }
 ENDS = [b"\n"] * 6 + [b"\r\n"] * 2 + [b"\n\n", b"\r", b"", b" \t\r\n", b'"', b",", b"\n\r\n", b"\0"]
+ENDS += [b"\r\r\n", b"\v\n", b"\n\f\n", b"\n\xef\xbb\xbf"]
 DEBRIS = [
-    *[b'"', b'""', b",", b"\r", b"\n", b"\r\n", b"\0", b"\xff", b"\xed\xa0\x80", b"\xef\xbb\xbf"],
-    *[b"{", b"}", b"[", b"]", b":", b"\\", b"\\ud800", b"\\u0074", b"\\N", b"\\.", b"\xc2\xa0"],
-    *[
-        b"NaN",
-        b"null",
-        b"true",
-        b"9" * 25,
-        b"-0",
-        b"1e3",
-        b"0x1",
-        b"+23:59",
-        b"Z",
-        b".5",
-        b" ",
-        b"\t",
-    ],
-    *[b"1970-01-01T00:00:00", b"9999-12-31 23:59:59.9999999", b'"ts"', b'"user_id":', b"inf"],
+    *(b"\r", b"\n", b"\r\n", b"\0", b"\xff", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\xc2\xa0"),
+    *(b" ", b"\t", b"\v", b"\f", b"\x1c", b"\n" * 50, b"x" * 131_072),
+    *rb""" " "" , { } [ ] : \ \ud800 \u0074 \u0000 \n \N \. ,} ,] {" [[ """.split(),
+    *b""" NaN -inf Infinity nan1 null true 999999999999999999999999 -0 1e3 0x1 // """.split(),
+    *b""" +23:59 Z .5 1970-01-01T00:00:00 9999-12-31T23:59:59.9999999 "ts" "user_id": """.split(),
 ]
-SPACES = ["", "", "", " ", " ", "\t", "\r", "  \t"]
+SPACES = ["", "", "", " ", " ", "\t", "\r", "  \t", "\v", "\f "]
 _near = st.from_regex(
     r"\A(19[67]|20[0-9]|999|000)[0-9]-[01][0-9]-[0-3][0-9][T t_][0-2][0-9]:[0-6][0-9]:[0-6][0-9]"
     r"(\.[0-9]{0,8})?([Zz]|[+-][0-2][0-9]:?[0-6][0-9])?\Z"
 )
 _json = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=6,
 )
 
@@ -71,9 +58,7 @@ def values() -> st.SearchStrategy[Values]:
         texts=st.lists(st.text(max_size=12), min_size=8, max_size=12),
         instants=st.lists(_near, min_size=8, max_size=12),
         integers=st.lists(
-            st.integers(-(2**64), 2**64)
-            | st.integers(-9, 9)
-            | st.sampled_from([2**63 - 1, -(2**63)]),
+            st.integers(-(2**64), 2**64) | st.integers(-9, 9) | st.sampled_from([2**63 - 1, -(2**63)]),
             min_size=4,
             max_size=8,
         ),
@@ -104,9 +89,7 @@ class Grammar:
         elif sort < 0.32:
             line = random.choice(self._values.raw)
         else:
-            line = (self._view() if kind == "page_views" else self._update()).encode(
-                "utf-8", "surrogatepass"
-            )
+            line = (self._view() if kind == "page_views" else self._update()).encode("utf-8", "surrogatepass")
         while random.random() < 0.2:
             at = random.randrange(len(line) + 1)
             cut = at + random.choice((0, 0, 1, 3, 30))
@@ -121,7 +104,7 @@ class Grammar:
             ("environment", self._string(self._environment())),
             ("user_id", self._user_id()),
         ]
-        while random.random() < 0.15:  # another value, a member twice, one more, one less, others
+        while random.random() < 0.15:  # another value, a name twice, one more, one less, shuffled
             at = random.randrange(len(members))
             match random.randrange(4):
                 case 0:
@@ -135,10 +118,9 @@ class Grammar:
                 case _:
                     random.shuffle(members)
         space = random.choice(SPACES) if random.random() < 0.3 else ""
-        inner = f",{space or ' '}".join(
-            f"{self._string(name)}{space}:{space or ' '}{value}" for name, value in members
-        )
-        return f"{space}{{{space}{inner}{space}}}{space}"
+        inner = f",{space or ' '}".join(f"{self._string(name)}{space}:{space or ' '}{value}" for name, value in members)
+        comma = "," if random.random() < 0.05 else ""
+        return f"{space}{{{space}{inner}{comma}{space}}}{space}"
 
     def _update(self) -> str:
         random = self._random
@@ -175,10 +157,7 @@ class Grammar:
             + "".join(
                 json.dumps(c)[1:-1]
                 if c in '"\\' or c < " " or "\ud800" <= c <= "\udfff"
-                else "".join(
-                    f"\\u{int.from_bytes(pair, 'big'):04{self._random.choice('xX')}}"
-                    for pair in _pairs(c)
-                )
+                else "".join(f"\\u{int.from_bytes(pair, 'big'):04{self._random.choice('xX')}}" for pair in _pairs(c))
                 if share and self._random.random() < share
                 else c
                 for c in text
@@ -202,14 +181,12 @@ class Grammar:
         text = str(self._integer())
         chosen = self._random.random()
         if chosen < 0.1:
-            return self._random.choice(["null", '""', '" "', "1.0", "1e3", "-0", '"-0"', '"007"'])
+            return self._random.choice(["null", '""', '" "', "1.0", "1e3", "-0", '"-0"', '"007"', "NaN", "[1,]"])
         return self._string(text) if chosen < 0.4 else text
 
     def _integer(self) -> int:
         random = self._random
-        return (
-            random.choice(self._values.integers) if random.random() < 0.4 else random.randrange(9)
-        )
+        return random.choice(self._values.integers) if random.random() < 0.4 else random.randrange(9)
 
     def _text(self, usual: str) -> str:
         return self._random.choice(self._values.texts) if self._random.random() < 0.5 else usual

@@ -39,12 +39,9 @@ def asked_for(method: str, path: str) -> Request:
 
 @dataclass
 class Policy:
-    """A policy, and the requests that it was asked about.
+    """A policy's JSON, and the requests that it was asked about.
 
-    Attributes:
-        document: The policy's JSON.
-        has_key: Whether a bucket has a key: S3 admits that an object is missing only to those who
-            may list the bucket, and refuses the others.
+    S3 admits that an object is missing only to those who may list the bucket; `has_key` tells.
     """
 
     document: dict[str, Any]

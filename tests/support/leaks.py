@@ -1,4 +1,4 @@
-"""The search for what must not be found: in which forms, and the places to look at."""
+"""A search for secrets: the forms in which one can be written, and the places to search."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TESTS = Path(__file__).parents[1]
 
 
 def forms(value: str) -> Iterator[bytes]:
-    """The value as it could be written: as it is, in a URL, JSON, Python, HTML, base64 and hex."""
+    """The forms of a value: plain, in a URL, JSON, Python, HTML, base64 and hex."""
     for text in (
         value,
         quote(value),
@@ -36,13 +36,13 @@ def forms(value: str) -> Iterator[bytes]:
         yield text.encode()
     raw = value.encode()
     yield raw.hex().encode()
-    for before in range(3):  # wherever it starts in what was encoded; the ends depend on the rest
+    for before in range(3):  # at any offset in the encoded text; the ends depend on the rest
         whole = base64.b64encode(b"\0" * before + raw)
         yield whole[(before * 8 + 5) // 6 : (before + len(raw)) * 8 // 6]
 
 
 def found(known: Mapping[str, str], places: Mapping[str, bytes]) -> list[str]:
-    """Which of the known values are in which of the places, in any of their forms."""
+    """The known values that the places contain, in any form."""
     return [
         f"{name} in {place}"
         for name, value in known.items()
@@ -52,28 +52,22 @@ def found(known: Mapping[str, str], places: Mapping[str, bytes]) -> list[str]:
 
 
 def texts_of_error(error: BaseException) -> str:
-    """All that an error says, and every error that it refers to, hidden ones too."""
+    """All texts of an error and of every error that it refers to, hidden ones too."""
     told, waiting, seen = [], [error], set()
     while waiting:
         one = waiting.pop()
         if id(one) in seen:
             continue
         seen.add(id(one))
-        told += [
-            str(one),
-            repr(one),
-            repr(one.args),
-            repr(vars(one)),
-            *traceback.format_exception(one),
-        ]
+        told += [str(one), repr(one), repr(one.args), repr(vars(one)), *traceback.format_exception(one)]
         waiting += [other for other in (one.__cause__, one.__context__) if other is not None]
     return "\n".join(told)
 
 
 def locals_of_error(error: BaseException) -> str:
-    """The traceback with each frame's variables, as tools that report errors send it on.
+    """The traceback with each frame's variables, as error reporting tools send it.
 
-    The frames of the test itself, which come first and know the secrets, are left out.
+    The test's own frames, which come first and contain the secrets, are omitted.
     """
     frames = error.__traceback__
     while frames is not None and Path(frames.tb_frame.f_code.co_filename).is_relative_to(_TESTS):
@@ -83,7 +77,7 @@ def locals_of_error(error: BaseException) -> str:
 
 
 def parquet_texts(folder: Path, files: Mapping[str, bytes]) -> bytes:
-    """Parquet files decompressed: every value of every column, and the files' metadata."""
+    """The content of Parquet files: every value of every column, and the metadata."""
     told = []
     with duckdb.connect() as connection:
         for number, content in enumerate(files.values()):
@@ -96,7 +90,7 @@ def parquet_texts(folder: Path, files: Mapping[str, bytes]) -> bytes:
 
 
 def prefect_database() -> bytes:
-    """The bytes of the test server's own database, its write-ahead log too."""
+    """The bytes of the test server's database and its write-ahead log."""
     _, _, path = PREFECT_SERVER_DATABASE_CONNECTION_URL.value().partition("///")
     files = sorted(Path(path).parent.glob(f"{Path(path).name}*"))
     assert {Path(path).name, f"{Path(path).name}-wal"} <= {file.name for file in files}
@@ -104,15 +98,10 @@ def prefect_database() -> bytes:
 
 
 class Told:
-    """What the Prefect server tells through its API of flow runs, by their names."""
+    """What the Prefect server's API says about flow runs, chosen by name."""
 
     def __init__(self, names: Iterable[str], since: str) -> None:
-        """Ask for these flow runs, once the server has heard all of them.
-
-        Args:
-            names: The names of flow runs that have ended.
-            since: When the first one started (ISO 8601).
-        """
+        """Read about the ended flow runs of these names; the first started at `since` (ISO 8601)."""
         wanted, self._since = set(names), since
         with httpx.Client(base_url=PREFECT_API_URL.value(), timeout=60) as self._client:
             end = time.monotonic() + _SECONDS
@@ -122,7 +111,7 @@ class Told:
                 self._ask(wanted)
                 if self._is_whole(wanted):
                     return
-                assert time.monotonic() < end, "the server has not heard of all runs"
+                assert time.monotonic() < end, "the server does not know all runs"
 
     def _ask(self, wanted: set[str]) -> None:
         chosen = {"flow_runs": {"name": {"any_": sorted(wanted)}}}
@@ -171,7 +160,7 @@ class Told:
             page = self._client.get(page["next_page"]).raise_for_status().json()
 
     def places(self) -> dict[str, bytes]:
-        """All of it by kind, as the server sent it."""
+        """The server's answers, by kind."""
         kinds = {
             "flow runs": self.runs,
             "task runs": self.tasks,

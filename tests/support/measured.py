@@ -1,6 +1,7 @@
-"""An extract of one object in a process of its own, with its peak memory.
+"""Extracts of objects in another process, with its peak memory.
 
-`python -m tests.support.measured KIND KEY FILE` prints what became of the file's bytes as JSON.
+`python -m tests.support.measured KIND FOLDER MEMORY` prints what became of the folder's files as
+JSON. Each file is an object whose key ends in the file's name, and a unit of its own.
 """
 
 from __future__ import annotations
@@ -8,27 +9,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO
+from typing import Any
 
-import duckdb
-
+from flows.duck import DuckLimits
 from flows.errors import LogsError
-from flows.logs.duck import duck
-from flows.logs.duck_settings import DuckSettings
-from flows.logs.extract import Extractor
-from flows.logs.objects import LogObject
+from tests.support.readers import PREFIX, extract_streams, rejects_of
 
 ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What an extract came to: its account, the first rejects, its error; MiB that it took."""
+    """An object's account, its first rejects and its error; the process's peak so far, in MiB."""
 
     counts: dict[str, Any]
     rejects: list[list[Any]]
@@ -36,46 +31,30 @@ class Measured:
     peak: int
 
 
-def measured(kind: str, key: str, file: Path) -> Measured:
-    """Extract one object in a process of its own."""
+def measured(kind: str, folder: Path, memory: int = 500 * 10**6) -> dict[str, Measured]:
+    """Extract each file of a folder in another process, with so many bytes for DuckDB; the results by file name."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.support.measured", kind, key, str(file)],
+        [sys.executable, "-m", "tests.support.measured", kind, str(folder), str(memory)],
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    return Measured(**json.loads(done.stdout))
+    return {name: Measured(**found) for name, found in json.loads(done.stdout).items()}
 
 
-def _main(kind: str, key: str, file: Path) -> Measured:
-    before, counts, rejects, error = _peak(), dict[str, Any](), list[list[Any]](), ""
-
-    @contextmanager
-    def opened(_: LogObject) -> Iterator[BinaryIO]:
-        with file.open("rb") as stream:
-            yield stream
-
-    with TemporaryDirectory() as folder:
-        settings = DuckSettings(threads=1, spill=Path(folder) / "spill")
-        item = LogObject(kind, key, "etag", file.stat().st_size)
+def _measured(kind: str, file: Path, memory: int, before: int) -> Measured:
+    key = PREFIX[kind] + file.name
+    with file.open("rb") as stream, TemporaryDirectory() as name:
+        scratch = Path(name)
+        limits = DuckLimits(memory, 1, scratch / "spill")
         try:
-            with duck(settings) as connection:
-                done = Extractor(connection, "production", Path(folder)).extract([item], opened)
-        except LogsError as found:
-            error = str(found)
-        else:
-            counts = asdict(done.counts[0])
-            peak = _peak() - before
-            if done.rejects is not None:
-                rejects = [
-                    list(row)
-                    for row in duckdb.sql(
-                        f"SELECT line_number, reason, line FROM '{done.rejects}' ORDER BY 1 LIMIT 9"
-                    ).fetchall()
-                ]
-            return Measured(counts, rejects, error, peak)
-    return Measured(counts, rejects, error, _peak() - before)
+            done = extract_streams(kind, {key: stream}, scratch, limits=limits)
+        except LogsError as error:
+            return Measured({}, [], str(error), _peak() - before)
+        peak = _peak() - before
+        rejects = [list(row) for row in rejects_of(done)[key][:9]]
+        return Measured(asdict(done.counts[0]), rejects, "", peak)
 
 
 def _peak() -> int:
@@ -84,5 +63,11 @@ def _peak() -> int:
     return int(status.split("VmHWM:")[1].split()[0]) // 1024
 
 
+def _main(kind: str, folder: str, memory: str) -> None:
+    before = _peak()
+    found = {file.name: asdict(_measured(kind, file, int(memory), before)) for file in sorted(Path(folder).iterdir())}
+    print(json.dumps(found))
+
+
 if __name__ == "__main__":
-    print(json.dumps(asdict(_main(sys.argv[1], sys.argv[2], Path(sys.argv[3])))))
+    _main(*sys.argv[1:])

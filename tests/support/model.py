@@ -1,6 +1,20 @@
-"""A slow, plain model of what the log objects mean: the independent reading of the contract.
+r"""A slow, plain model of what the log objects mean: the independent reading of the contract.
 
-Nothing here comes from the product; all is held in memory and done one record after the other.
+Nothing here comes from the product. Everything is held in memory and judged one record at a time.
+
+Where the contract leaves room, the model decides:
+
+- A line ends with LF or CRLF, and that end is not part of it: it is neither kept with a rejected
+  line nor counted in its length.
+- Any other CR ends no line. In JSON it is white space between tokens. In a quoted CSV field it is
+  data. Several CRs at the end of a CSV record belong to its line end, as in Python's `csv`;
+  anywhere else outside quotes a CR breaks the record (`malformed`).
+- ASCII white space around a JSON line is ignored, \v and \f too, because DuckDB's reader of whole
+  files ignores them. Between the tokens, \v and \f are `malformed`.
+- A CSV record that is too long in any way (lines, characters of a field, bytes) is treated like
+  one with broken quoting: it is its first physical line, and reading continues with the next.
+- A key's suffix decides about compression; only without one does the `Content-Encoding` count.
+- A BOM is skipped where a gzip member or zstd frame starts, if a physical line starts there too.
 """
 
 from __future__ import annotations
@@ -15,26 +29,31 @@ from datetime import UTC, datetime, timedelta
 
 import zstandard
 
-COLUMNS = (b"updated_at", b"user_id", b"email", b"name", b"environment")
+COLUMNS = ("updated_at", "user_id", "email", "name", "environment")
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 Rows = dict[tuple[int, str], tuple[str | None, int, datetime]]
 BOM = b"\xef\xbb\xbf"
+WHITE = " \t\n\r\v\f"
+MOST_BYTES = 16 * 2**20  # of a line or record
+MOST_LINES = 100  # of a CSV record
+MOST_CHARACTERS = 131_072  # of a CSV field
+MOST_KEPT = 1_000  # characters of a rejected line
 LOG_KEY = re.compile(r"(PageViews|UserUpdates)/(.*/)?[^/._][^/]*", re.DOTALL)
-BLANK = rb"[ \t\r]*(?:\n|\Z)"  # a line that is none
-FIELD = rb'("[^"]*(?:""[^"]*)*"(?!")|(?:[^",\r\n]|\r(?!\n))*)'
-CSV = re.compile(
-    rb"%b|(?P<record>%b(?:,%b)*)(?:\r?\n|\Z)|(?P<misquoted>(?:[^\r\n]|\r(?!\n))*)(?:\r?\n|\Z)"
-    % (BLANK, FIELD, FIELD)
-)
+FIELD = r'("[^"]*(?:""[^"]*)*"(?!")|(?:[^",\r\n][^,\r\n]*)?)'
+RECORD = re.compile(rf"({FIELD}(?:,{FIELD})*)\r*(?:\n|\Z)")
 TIMESTAMP = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2}):([0-9]{2}):([0-9]{2})"
     r"(?:\.([0-9]+))?(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))?"
 )
 SURROGATE = re.compile("[\ud800-\udfff]")
+ESCAPE = (
+    r'\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}'
+    r"|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"  # a pair of surrogates
+)
 JSON_TOKEN = re.compile(
-    r'("[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*"'
+    rf'("[^"\\\x00-\x1f]*(?:{ESCAPE}[^"\\\x00-\x1f]*)*"'
     r"|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
-    r"|true|false|null|[][{},:])[ \t\n\r]*"
+    r"|-?(?i:nan|inf(?:inity)?)|true|false|null|[][{},:])[ \t\n\r]*"
 )
 
 
@@ -97,14 +116,20 @@ class UserUpdate:
 
 
 Verdict = PageView | UserUpdate | str  # a valid record, or why it is none
-Fields = tuple[bytes, ...] | None  # of a CSV record; None when the quoting is wrong
+Fields = tuple[str, ...] | None  # of a CSV record; None when it is broken or too long
 
 
-def model(objects: Mapping[str, bytes], log_environment: str = "production") -> Model:
-    """Return what the objects (by key, relative to the logs prefix) amount to."""
+def model(
+    objects: Mapping[str, bytes], log_environment: str = "production", encodings: Mapping[str, str] | None = None
+) -> Model:
+    """Return what the objects amount to.
+
+    Keys are relative to the logs prefix; ``encodings`` has the ``Content-Encoding`` of some.
+    """
+    encodings = encodings or {}
     judged = {
-        k: judge_object(k, decompress(k, objects[k]))
-        for k in sorted(filter(LOG_KEY.fullmatch, objects))
+        key: judge_object(key, objects[key], encodings.get(key, ""))
+        for key in sorted(filter(LOG_KEY.fullmatch, objects))
     }
     verdicts = {key: [verdict for _, _, verdict in judged[key]] for key in judged}
     views = [v for key in judged if key.startswith("PageViews/") for v in verdicts[key]]
@@ -115,7 +140,7 @@ def model(objects: Mapping[str, bytes], log_environment: str = "production") -> 
         user_updates=tally(updates, log_environment),
         objects={key: tally(verdicts[key], log_environment) for key in judged},
         rejects=[
-            Reject(key, n, verdict, raw.decode("utf-8", "replace").replace("\0", "\ufffd")[:1000])
+            Reject(key, n, verdict, start_of(raw))
             for key in judged
             for n, raw, verdict in judged[key]
             if isinstance(verdict, str)
@@ -158,16 +183,22 @@ def tally(verdicts: list[Verdict], log_environment: str) -> Counts:
     return counts
 
 
-def decompress(key: str, body: bytes) -> bytes:
-    """Return the object's text, whole; ValueError with the key when it has no proper end."""
-    if not key.endswith((".gz", ".zst")):
-        return body
-    text, gzip = b"", key.endswith(".gz")
-    zstd = zstandard.ZstdDecompressor(max_window_size=2**31)
+def start_of(line: bytes) -> str:
+    """Return the start of a rejected line as PostgreSQL can store it."""
+    return line.decode("utf-8", "replace").replace("\x00", "\ufffd")[:MOST_KEPT]
+
+
+def decompress(key: str, body: bytes, encoding: str = "") -> bytes:
+    """Return the object's text without BOMs; ValueError with the key if it has no proper end."""
+    gzip = key.endswith(".gz") or (encoding == "gzip" and not key.endswith(".zst"))
+    if not gzip and not key.endswith(".zst") and encoding != "zstd":
+        return body.removeprefix(BOM)
+    text, zstd = b"", zstandard.ZstdDecompressor(max_window_size=2**31)
     try:
         while body:  # one gzip member or zstd frame after the other
             part = zlib.decompressobj(wbits=31) if gzip else zstd.decompressobj()
-            text += part.decompress(body)
+            more = part.decompress(body)
+            text += more.removeprefix(BOM) if text[-1:] in (b"", b"\n") else more
             body = part.unused_data.lstrip(b"\x00") if gzip else part.unused_data
             if not part.eof:
                 raise ValueError("it ends too early")
@@ -176,42 +207,64 @@ def decompress(key: str, body: bytes) -> bytes:
     return text
 
 
-def judge_object(key: str, data: bytes) -> list[tuple[int, bytes, Verdict]]:
-    """Return line number, raw text and verdict of each record of a decompressed object."""
+def judge_object(key: str, body: bytes, encoding: str = "") -> list[tuple[int, bytes, Verdict]]:
+    """Return line number, raw bytes and verdict of each record of an object as it is stored."""
+    # What is not UTF-8 becomes lone surrogates, one for each byte.
+    text = decompress(key, body, encoding).decode("utf-8", "surrogateescape")
+    judged: list[tuple[int, str, Verdict]]
     if key.startswith("PageViews/"):
-        return [(number, line, judge_page_view(line)) for number, line in page_view_lines(data)]
-    rows = split_csv(data.removeprefix(BOM))
-    return [(n, raw, judge_user_update(raw, row)) for n, raw, row in rows if row != COLUMNS]
+        judged = [(n, line, judge_page_view(line)) for n, line in page_view_lines(text)]
+    else:
+        rows = split_csv(text)
+        judged = [(n, raw, judge_user_update(raw, row)) for n, raw, row in rows if row != COLUMNS]
+    return [(n, raw.encode("utf-8", "surrogateescape"), verdict) for n, raw, verdict in judged]
 
 
-def page_view_lines(data: bytes) -> list[tuple[int, bytes]]:
-    """Return the lines of a decompressed object that are not blank, with their numbers."""
-    *ended, last = data.removeprefix(BOM).split(b"\n")
-    lines = [line.removesuffix(b"\r") for line in ended] + [last]
-    return [(number, line) for number, line in enumerate(lines, 1) if not re.fullmatch(BLANK, line)]
+def page_view_lines(text: str) -> list[tuple[int, str]]:
+    """Return the lines that are not blank, without their ends, and their numbers."""
+    *ended, last = text.split("\n")
+    lines = [line.removesuffix("\r") for line in ended] + [last]
+    return [(number, line) for number, line in enumerate(lines, 1) if line.strip(WHITE)]
 
 
-def split_csv(data: bytes) -> list[tuple[int, bytes, Fields]]:
-    """Return the CSV records of a text: line number, raw text, fields."""
-    records, line_number = list[tuple[int, bytes, Fields]](), 1
-    for item in CSV.finditer(data):
-        if item["record"]:
-            cells = re.findall(rb"(?:\A|,)" + FIELD, item["record"])
-            cells = [c[1:-1].replace(b'""', b'"') if c.startswith(b'"') else c for c in cells]
-            records.append((line_number, item["record"], tuple(cells)))
-        elif item["misquoted"]:
-            records.append((line_number, item["misquoted"], None))
-        line_number += item[0].count(b"\n")
+def split_csv(text: str) -> list[tuple[int, str, Fields]]:
+    """Return the CSV records of a text: line number, the text without its line end, fields."""
+    records, at, line_number = list[tuple[int, str, Fields]](), 0, 1
+    while at < len(text):
+        end = text.find("\n", at) + 1 or len(text)
+        if text[at:end].strip(WHITE):
+            fields = None
+            match = RECORD.match(text, at)
+            if match and (fields := csv_fields(match[1])):
+                end = match.end()
+            raw = text[at:end].removesuffix("\n")
+            raw = raw.removesuffix("\r") if text[end - 1] == "\n" else raw
+            records.append((line_number, raw, fields))
+        line_number += text.count("\n", at, end)
+        at = end
     return records
 
 
-def judge_user_update(raw: bytes, fields: Fields) -> UserUpdate | str:
+def csv_fields(record: str) -> Fields:
+    """Return the fields of a record whose quoting is right, or None if it is too long."""
+    cells = re.findall(rf"(?:\A|,){FIELD}", record)
+    cells = [c[1:-1].replace('""', '"') if c.startswith('"') else c for c in cells]
+    too_long = record.count("\n") >= MOST_LINES or max(map(len, cells)) > MOST_CHARACTERS
+    return None if too_long or size(record) > MOST_BYTES else tuple(cells)
+
+
+def size(text: str) -> int:
+    """Return how many bytes the text has in the object."""
+    return len(text.encode("utf-8", "surrogateescape"))
+
+
+def judge_user_update(raw: str, fields: Fields) -> UserUpdate | str:
     """Return the valid record, or the first reason why it is not."""
-    if SURROGATE.search(raw.decode("utf-8", "surrogateescape")):
+    if SURROGATE.search(raw):
         return "not_utf8"
     if fields is None or len(fields) != len(COLUMNS):
         return "malformed"
-    updated_at, user_id, email, name, environment = (field.decode("utf-8") for field in fields)
+    updated_at, user_id, email, name, environment = fields
     if (instant := parse_instant(updated_at)) is None:
         return "bad_timestamp"
     if (number := parse_integer(user_id)) is None:
@@ -221,18 +274,15 @@ def judge_user_update(raw: bytes, fields: Fields) -> UserUpdate | str:
     return UserUpdate(instant, number, email, name, environment)
 
 
-def judge_page_view(line: bytes) -> PageView | str:
+def judge_page_view(line: str) -> PageView | str:
     """Return the valid record of a physical line, or the first reason why it is not."""
-    text = line.decode("utf-8", "surrogateescape")  # what is not UTF-8 becomes lone surrogates
-    if SURROGATE.search(text):
+    if SURROGATE.search(line):
         return "not_utf8"
-    if (found := parse_object(text)) is None:
+    if size(line) > MOST_BYTES or (found := parse_object(line)) is None:
         return "malformed"
     tokens = [found.get(name, "null") for name in ("ts", "url", "environment", "user_id")]
     texts = [json.loads(token) if token.startswith('"') else None for token in tokens]
     ts, url, environment, user_id = texts
-    if any(SURROGATE.search(value or "") for value in texts):
-        return "not_utf8"
     if "null" in tokens[:3]:
         return "missing_field"
     if ts is None or (instant := parse_instant(ts)) is None:
@@ -271,10 +321,15 @@ def parse_integer(text: str) -> int | None:
 
 
 def parse_object(text: str) -> dict[str, str] | None:
-    """Return the first token of each member of the JSON object that the text is, or None."""
+    """Return the first token of each member of the JSON object that the text is, or None.
+
+    This is JSON as DuckDB reads it: RFC 8259; NaN, Inf and Infinity in any case, with a minus or
+    without; a comma before what closes an object or array. Of two equal names the first counts.
+    """
     members: dict[str, str] = {}
     closers: list[str] = []  # what closes each object and array that is open
-    name, expected, at = "", "object", len(text) - len(text.lstrip(" \t\n\r"))
+    text = text.strip(WHITE)
+    name, expected, at = "", "object", 0
     while at < len(text):
         match = JSON_TOKEN.match(text, at)
         token, at = (match[1], match.end()) if match else ("", at)
@@ -282,15 +337,15 @@ def parse_object(text: str) -> dict[str, str] | None:
             closers, expected = ["}"], "name or end"
         elif expected in ("value", "value or end") and token not in ("", "]", "}", ",", ":"):
             if len(closers) == 1:
-                members[name] = token
+                members.setdefault(name, token)
             expected = {"{": "name or end", "[": "value or end"}.get(token, "comma or end")
             closers += {"{": ["}"], "[": ["]"]}.get(token, [])
-        elif expected in ("name", "name or end") and token.startswith('"'):
+        elif expected == "name or end" and token.startswith('"'):
             name, expected = json.loads(token) if len(closers) == 1 else name, "colon"
         elif expected == "colon" and token == ":":
             expected = "value"
         elif expected == "comma or end" and token == "," and closers:
-            expected = "name" if closers[-1] == "}" else "value"
+            expected = "name or end" if closers[-1] == "}" else "value or end"
         elif expected.endswith("or end") and closers and token == closers[-1]:
             closers.pop()
             expected = "comma or end"

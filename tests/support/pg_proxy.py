@@ -1,4 +1,4 @@
-"""A PostgreSQL in front of the real one that makes the faults it is told to make."""
+"""A proxy in front of the real PostgreSQL, in which tests make faults."""
 
 from __future__ import annotations
 
@@ -28,22 +28,23 @@ class Message:
     text: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind} {' '.join(self.text.split())[:60]}"
+        sql = "\n".join(line for line in self.text.splitlines() if not line.startswith("--"))
+        return f"{self.kind} {' '.join(sql.split())[:60]}"
 
 
 class Watch(Protocol):
-    """Is told of each message of a client; either method may block, or raise `Cut`."""
+    """Sees each message of a client; either method may block, or raise `Cut`."""
 
     def before(self, message: Message) -> None:
-        """The message is here, and the server has not got it."""
+        """The proxy has the message; the server does not have it yet."""
 
     def after(self, message: Message) -> None:
-        """The server has answered in full, and the client has not heard of it."""
+        """The server has answered in full; the client does not have the answer yet."""
 
 
 @contextmanager
 def pg_proxy(url: str, watch: Watch) -> Iterator[str]:
-    """The URL of a server that passes on to that of `url` what the watcher lets through."""
+    """The URL of a server that forwards to that of `url` what the watcher lets through."""
     target = make_url(url)
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0.05)
@@ -89,7 +90,7 @@ def _serve(client: socket.socket, target: URL, watch: Watch) -> None:
 
 
 def _greet(client: socket.socket, server: socket.socket) -> bool:
-    """Pass on the start of a connection; False where it was no more than a request to cancel."""
+    """Forward the start of a connection; False if it was only a request to cancel."""
     while True:
         length = _exactly(client, 4)
         packet = _exactly(client, _LENGTH.unpack(length)[0] - 4)

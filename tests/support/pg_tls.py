@@ -44,8 +44,7 @@ class Authority:
     def server(self, *hosts: str) -> Path:
         """A file with a certificate for these hosts, and its key."""
         names: list[x509.GeneralName] = [
-            x509.IPAddress(ipaddress.ip_address(host)) if host[0].isdigit() else x509.DNSName(host)
-            for host in hosts
+            x509.IPAddress(ipaddress.ip_address(host)) if host[0].isdigit() else x509.DNSName(host) for host in hosts
         ]
         return self._sign(hosts[0], x509.SubjectAlternativeName(names))
 
@@ -72,9 +71,7 @@ class Authority:
         path = self.folder / f"{self.name}-{subject}.pem"
         path.write_bytes(
             builder.sign(signer, hashes.SHA256()).public_bytes(pem)
-            + key.private_bytes(
-                pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
+            + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         )
         return path
 
@@ -85,13 +82,8 @@ def _named(name: str) -> x509.Name:
 
 @dataclass
 class Front:
-    """What the front was told.
-
-    Attributes:
-        port: Where it listens, on 127.0.0.1.
-        encrypted: The TLS version of each connection whose handshake came to its end.
-        in_clear: The start-up messages that came without TLS.
-        passwords: Every password that it was given.
+    """Its port, and what the front was told: the TLS version of each connection whose handshake came to its
+    end, the start-up messages that came without TLS, and every password that it was given.
     """
 
     port: int
@@ -102,12 +94,7 @@ class Front:
 
 @contextmanager
 def front(socket_folder: str, certificate: Path | None) -> Iterator[Front]:
-    """A server on 127.0.0.1 before the database whose Unix socket lies in the folder.
-
-    Args:
-        socket_folder: Of the database, as the parameter `host` of its URL names it.
-        certificate: A server's certificate and key; None for a server without TLS.
-    """
+    """A server before the database whose Unix socket lies in the folder; without TLS if without a certificate."""
     context = None
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

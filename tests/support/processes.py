@@ -1,4 +1,4 @@
-"""Flow runs in processes of their own, which start fast and may be killed."""
+"""Flow runs in separate processes, which start fast and may be killed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from prefect.settings import (
 from flows.summary import RunSummary
 from flows.user_page_views import user_page_views
 
-# Forks from a process that has all modules and no threads, so a run starts at once.
+# Forked from a process that has imported everything and has no threads, so a run starts at once.
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.support.processes"])
 SECONDS = 120
@@ -42,7 +42,7 @@ class Run:
         theirs.close()
 
     def kill(self, sign: signal.Signals = signal.SIGKILL) -> None:
-        """Send a signal, and wait for the end if nothing can prevent it."""
+        """Send a signal; after SIGKILL, wait for the end."""
         assert self.process.pid is not None
         os.kill(self.process.pid, sign)
         if sign is signal.SIGKILL:
@@ -50,13 +50,13 @@ class Run:
             wait([self.process.sentinel], SECONDS)
 
     def end(self) -> int:
-        """Wait for the process to end; give its exit code."""
+        """Wait for the process to end; return its exit code."""
         self.process.join(SECONDS)
         assert self.process.exitcode is not None, "the run did not end"
         return self.process.exitcode
 
     def summary(self, seconds: float = SECONDS) -> RunSummary:
-        """Wait for the run to end well; give its summary."""
+        """Wait for the run to succeed; return its summary."""
         try:
             assert self._answer.poll(seconds), "the run did not end"
             answer = self._answer.recv()
@@ -69,16 +69,12 @@ class Run:
 
 def _run(environment: str, id: str, scratch: str, api: str | None, answer: Connection) -> None:
     tempfile.tempdir = scratch
-    settings = {
-        PREFECT_API_URL: api,
-        PREFECT_SERVER_ANALYTICS_ENABLED: False,
-        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
-    }
+    settings = {PREFECT_API_URL: api, PREFECT_SERVER_ANALYTICS_ENABLED: False, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     with temporary_settings(settings):
         try:
             summary = user_page_views(id=id, environment=environment).model_dump_json()
             answer.send((summary, peak_mib()))
-        except Exception as error:  # the test tells which one it was
+        except Exception as error:  # the test shows it
             answer.send(error)
 
 
@@ -90,7 +86,7 @@ def peak_mib() -> int:
 
 @contextmanager
 def running(environment: str, id: str, scratch: Path) -> Iterator[Run]:
-    """A run in another process, which is not left behind."""
+    """A run in another process, killed at the end if it still runs."""
     run = Run(environment, id, scratch)
     try:
         yield run

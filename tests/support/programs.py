@@ -1,19 +1,36 @@
-"""Programs in processes of their own."""
+"""Python programs in separate processes."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
 
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import get_current_settings
+
+ROOT = Path(__file__).parents[2]
 
 
-def printed(code: str, **others: str) -> list[str]:
-    """What a program prints, in a process of its own, with these variables beside the others."""
-    command = [sys.executable, "-c", code]
-    variables = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value() or ""} | others
+def python(
+    *arguments: str,
+    variables: Mapping[str, str] | None = None,
+    without: Collection[str] = (),
+    folder: Path = ROOT,
+    check: bool = True,
+) -> subprocess.CompletedProcess[str]:
+    """Run Python in a folder with the tests' Prefect settings, with more environment variables and without others."""
+    kept = {name: value for name, value in os.environ.items() if name not in without}
+    prefect = get_current_settings().to_environment_variables(exclude_unset=True)
     done = subprocess.run(
-        command, env=variables, check=True, capture_output=True, text=True, timeout=120
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**kept, **prefect, **(variables or {})},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
-    return done.stdout.split()
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done

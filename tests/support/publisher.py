@@ -1,98 +1,94 @@
-"""Publishing given rows, straight at the database."""
+"""Publishing given logs, straight at the database: without Prefect and S3."""
 
+from __future__ import annotations
+
+import hashlib
 import itertools
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
 
-import duckdb
 from sqlalchemy import Engine, text
 
-from flows.warehouse.ledger import Listing, PublishedRun, find_latest, next_listing, prepare
-from flows.warehouse.preload import Preload
-from flows.warehouse.publish import Additions, Publication, Whole, publish
-from flows.warehouse.tables import ACCOUNT, Tables
-from flows.warehouse.views_stream import ViewFiles
+from flows.extracts.plan import make_plan
+from flows.extracts.units import Scope, index
+from flows.logs.extract import extract
+from flows.logs.objects import LogObject
+from flows.logs.plain_file import write_plain_file
+from flows.storage.folder_results import FolderResults
+from flows.tasks.inputs import Inputs
+from flows.tasks.listing import store_plan
+from flows.tasks.publishing import Publication, publish
+from flows.tasks.runs import Run
+from flows.tasks.units import find_units, store_unit
+from flows.warehouse.ledger import Listing, next_listing, prepare
+from flows.warehouse.tables import Tables
 from flows.warehouse.warehouse import Warehouse
+from tests.support.readers import limits_in
 
 _numbers = itertools.count(1)
-Row = tuple[int, str | None, str, int, str]
+_SCOPE = Scope("logs", "production")
+Logs = Mapping[str, str]
+"""Log objects by key; there must be one of each kind."""
 
 
 class Publisher:
-    """A schema of the test's own, and runs that publish given rows."""
+    """A schema of the test's own, and runs that publish given logs."""
 
     def __init__(self, engine: Engine, folder: Path, tables: Tables | None = None) -> None:
         self.engine, self.folder = engine, folder
-        self.tables = tables or Tables(f"warehouse_{next(_numbers)}")
+        self.tables = tables or Tables(f"50 % of {next(_numbers)}")
+        self.schema = self.tables.schema
         self.warehouse = Warehouse(engine, self.tables)
+        self.storage = FolderResults(folder / "results")
         prepare(self.warehouse)
 
     def listing(self) -> Listing:
+        """A place in the order of listings."""
         return next_listing(self.warehouse)
 
-    def latest(self) -> PublishedRun:
-        run = find_latest(self.warehouse, "flow")
-        assert run is not None
-        return run
+    def publish(self, id: str, logs: Logs, listing: Listing | None = None, *, refresh: bool = False) -> dict[str, Any]:
+        """Extract the logs that are new, and publish all of them; return the summary."""
+        listing = listing or self.listing()
+        objects = [
+            LogObject(
+                "page_views" if key.startswith("PageViews/") else "user_updates",
+                key,
+                hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
+                len(body.encode()),
+            )
+            for key, body in logs.items()
+        ]
+        units, _ = find_units(self.storage, _SCOPE, self.storage.list(_SCOPE.folder))
+        plan = make_plan(objects, index(units), 1)
+        scratch = Path(mkdtemp(prefix="url=", dir=self.folder))
+        for part in plan.parts:
+            for unit in part.units:
+                files = [
+                    write_plain_file(iter([logs[item.key].encode()]), scratch / f"{number}.plain")
+                    for number, item in enumerate(unit)
+                ]
+                extracted = extract(unit, files, _SCOPE.log_environment, scratch, limits_in(scratch))
+                store_unit(self.storage, _SCOPE, extracted)
+        listed = {
+            "plan": store_plan(self.storage, _SCOPE, plan),
+            "listing": listing.number,
+            "listed_at": listing.at.isoformat(),
+            "fingerprint": plan.fingerprint,
+            "objects": len(objects),
+        }
+        run = Run("flow", id, "tests", refresh, parsed=plan.new_objects)
+        inputs = Inputs.find(self.storage, _SCOPE, plan, scratch, limits_in(scratch))
+        return publish(self.warehouse, Publication(run, listed, [], inputs))
 
-    def publish(
-        self, id: str, listing: Listing, rows: list[Row], *, again: bool = False
-    ) -> PublishedRun:
-        whole = Whole(write_views(self.folder, rows), len(rows), None)
-        return self.publish_content(id, listing, whole, again=again)
+    def execute(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run SQL in the schema and commit; return the rows, if there are any."""
+        with self.engine.begin() as connection:
+            connection.execute(text(f'SET LOCAL search_path TO "{self.schema}"'))
+            found = connection.execute(text(statement))
+            return [tuple(row) for row in found] if found.returns_rows else []
 
-    def publish_content(
-        self,
-        id: str,
-        listing: Listing,
-        content: Whole | Additions,
-        *,
-        again: bool = False,
-        preload: Preload | None = None,
-    ) -> PublishedRun:
-        publication = Publication(
-            flow="flow",
-            id=id,
-            started_at=datetime.now(UTC),
-            listing=listing,
-            fingerprint="f",
-            account={f"{k}_{part}": 0 for k in ("page_views", "user_updates") for part in ACCOUNT},
-            content=content,
-            stages={"list_logs": {}, "summarise": {}},
-            summary={"id": id},
-        )
-        return publish(self.warehouse, publication, again=again, preload=preload)
-
-    def rows(self) -> list[tuple[object, ...]]:
-        schema = self.tables.metadata.schema
-        query = (
-            f"SELECT user_id, email, url, count FROM {schema}.user_page_views"
-            ' ORDER BY user_id, url COLLATE "C"'
-        )
-        with self.engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(text(query))]
-
-
-def write_views(folder: Path, rows: list[Row]) -> ViewFiles:
-    """Write rows as they are to be published."""
-    names = iter(range(3))
-    urls = sorted({row[2] for row in rows})
-    tables = (
-        (
-            "user_id BIGINT, url INTEGER, count BIGINT, last_viewed TIMESTAMP",
-            [(user, urls.index(url) + 1, count, at) for user, _, url, count, at in sorted(rows)],
-        ),
-        ("number INTEGER, url VARCHAR", list(enumerate(urls, 1))),
-        ("user_id BIGINT, email VARCHAR", sorted({(row[0], row[1] or "") for row in rows})),
-    )
-    files = []
-    with duckdb.connect() as connection:
-        for columns, values in tables:
-            name = f"t{next(names)}"
-            connection.execute(f"CREATE TABLE {name} ({columns})")
-            marks = ", ".join("?" * (columns.count(",") + 1))
-            if values:
-                connection.executemany(f"INSERT INTO {name} VALUES ({marks})", values)
-            files.append(folder / f"{next(_numbers)}.parquet")
-            connection.table(name).write_parquet(str(files[-1]))
-    return ViewFiles(*files)
+    def rows(self) -> list[tuple[Any, ...]]:
+        """user_id, email, url and count of the table's rows."""
+        return self.execute('SELECT user_id, email, url, count FROM user_page_views ORDER BY 1, url COLLATE "C"')

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Mapping
 from dataclasses import astuple
 from datetime import UTC
 from pathlib import Path
@@ -12,26 +12,21 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, NamedTuple
 
 import duckdb
-import numpy as np
 
-from flows.logs.counts import Counts
-from flows.logs.duck import duck
-from flows.logs.duck_settings import DuckSettings
-from flows.logs.extract import Extracted, Extractor
+from flows.counts import Counts
+from flows.duck import DuckLimits
+from flows.logs.decompress import compression_of, decompressed, within_ratio
+from flows.logs.extract import Extracted, extract
 from flows.logs.objects import LogObject
-from tests.support.model import PageView, UserUpdate, judge_object, tally
+from flows.logs.plain_file import write_plain_file
+from tests.support.model import PageView, UserUpdate, judge_object, start_of, tally
 
 PREFIX = {"page_views": "PageViews/", "user_updates": "UserUpdates/"}
 """What the keys of a kind's objects begin with."""
 
 Rejects = list[tuple[int, str, str]]
 Event = tuple[Any, ...]
-
-_EVENTS = {
-    "page_views": "SELECT object, instant, user_id, urls.url FROM read_parquet($events) AS events"
-    " JOIN urls ON urls.place = events.url",
-    "user_updates": "SELECT object, instant, user_id, email, name FROM read_parquet($events)",
-}
+_VALUES = {"page_views": "url", "user_updates": "email, name"}
 
 
 class Read(NamedTuple):
@@ -42,87 +37,73 @@ class Read(NamedTuple):
     events: list[Event]
 
 
-def extract_bodies(
-    kind: str, bodies: dict[str, bytes], log_environment: str = "production"
-) -> dict[str, Read]:
+def limits_in(folder: Path) -> DuckLimits:
+    """DuckDB's limits for an extract in a test."""
+    return DuckLimits(2**30, 1, folder / "spill")
+
+
+def extract_streams(
+    kind: str,
+    streams: Mapping[str, BinaryIO],
+    folder: Path,
+    log_environment: str = "production",
+    limits: DuckLimits | None = None,
+) -> Extracted:
+    """Extract the objects of one unit, given as streams of their stored bytes by key."""
+    objects, files = [], []
+    for number, (key, stream) in enumerate(streams.items()):
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
+        blocks = decompressed(stream, key, compression_of(key, None))
+        blocks = within_ratio(blocks, key, size, 500)
+        files.append(write_plain_file(blocks, folder / f"{number}.plain"))
+        objects.append(LogObject(kind, key, "etag", size))
+    return extract(objects, files, log_environment, folder, limits or limits_in(folder))
+
+
+def rejects_of(done: Extracted) -> dict[str, Rejects]:
+    """The rejected records of each object, by key."""
+    rejects: dict[str, Rejects] = {item.key: [] for item in done.objects}
+    if done.rejects is not None:
+        for key, *reject in duckdb.execute(
+            "SELECT object_key, line_number, reason, line FROM read_parquet(?) ORDER BY ALL", [str(done.rejects)]
+        ).fetchall():
+            rejects[key].append((reject[0], reject[1], reject[2]))
+    return rejects
+
+
+def extract_bodies(kind: str, bodies: Mapping[str, bytes], log_environment: str = "production") -> dict[str, Read]:
     """Extract objects of one kind; give each one's account, rejects and events, by key.
 
     An event is (instant, user_id, url) or (instant, user_id, email, name).
     """
-    objects = [LogObject(kind, key, "etag", len(body)) for key, body in bodies.items()]
-
-    @contextmanager
-    def opened(item: LogObject) -> Iterator[BinaryIO]:
-        yield io.BytesIO(bodies[item.key])
-
-    with TemporaryDirectory() as folder, duck(DuckSettings(threads=1)) as own:
-        done = Extractor(own, log_environment, Path(folder)).extract(objects, opened)
-        rejects: dict[str, Rejects] = {item.key: [] for item in objects}
-        events: list[list[Event]] = [[] for _ in objects]
-        with duckdb.connect() as connection:
-            _load_urls(connection, done)
-            for number, instant, *rest in connection.execute(
-                _EVENTS[kind], {"events": str(done.events)}
-            ).fetchall():
-                events[number].append((instant.replace(tzinfo=UTC), *rest))
-            if done.rejects is not None:
-                for key, line_number, reason, line in connection.execute(
-                    "SELECT object_key, line_number, reason, line FROM read_parquet(?)",
-                    [str(done.rejects)],
-                ).fetchall():
-                    rejects[key].append((line_number, reason, line))
+    with TemporaryDirectory(prefix="user_id=") as folder:
+        streams = {key: io.BytesIO(body) for key, body in bodies.items()}
+        done = extract_streams(kind, streams, Path(folder), log_environment)
+        rejects = rejects_of(done)
+        events: list[list[Event]] = [[] for _ in done.objects]
+        for number, instant, *rest in duckdb.execute(
+            f"SELECT object, instant, user_id, {_VALUES[kind]} FROM read_parquet(?)", [str(done.events)]
+        ).fetchall():
+            events[number].append((instant.replace(tzinfo=UTC), *rest))
     return {
-        item.key: Read(counts, sorted(rejects[item.key]), sorted(events[number]))
-        for number, (item, counts) in enumerate(zip(done.objects, done.counts, strict=True))
+        item.key: Read(counts, rejects[item.key], sorted(found))
+        for item, counts, found in zip(done.objects, done.counts, events, strict=True)
     }
 
 
-def _load_urls(connection: duckdb.DuckDBPyConnection, done: Extracted) -> None:
-    """Make the table `urls` (place, url), by plain Python where the metadata hold them."""
-    connection.execute("CREATE TABLE urls (place INTEGER, url VARCHAR)")
-    if done.urls is not None:
-        connection.execute(
-            "INSERT INTO urls SELECT file_row_number, url"
-            " FROM read_parquet(?, file_row_number = true)",
-            [str(done.urls)],
-        )
-        return
-    found = connection.execute(
-        "SELECT value FROM parquet_kv_metadata(?) WHERE decode(key) = 'urls'", [str(done.events)]
-    ).fetchall()
-    for (value,) in found:
-        urls = value.decode().split("\0") if value else []
-        connection.register(
-            "found", {"place": np.arange(len(urls)), "url": np.array(urls, dtype=object)}
-        )
-        connection.execute("INSERT INTO urls SELECT place, url FROM found")
-
-
-def differences(kind: str, bodies: dict[str, bytes]) -> dict[str, str]:
-    """Where the extract of an object is not what the model makes of it, by key."""
+def differences(kind: str, bodies: Mapping[str, bytes]) -> dict[str, str]:
+    """How the extract of an object differs from what the model makes of it, by key."""
     found = {}
     for key, read in extract_bodies(kind, bodies).items():
-        verdicts = judge_object(key, bodies[key])
-        counts = read.counts
+        judged = judge_object(key, bodies[key])
+        verdicts = [verdict for _, _, verdict in judged]
+        rejects = [(n, why, start_of(raw)) for n, raw, why in judged if isinstance(why, str)]
+        account = astuple(tally(verdicts, "production"))
         for what, ours, theirs in (
-            (
-                "rejects",
-                read.rejects,
-                sorted(
-                    (number, verdict, raw.decode(errors="replace").replace("\0", "\ufffd")[:1000])
-                    for number, raw, verdict in verdicts
-                    if isinstance(verdict, str)
-                )[:1000],
-            ),
-            (
-                "account",
-                (
-                    *(counts.lines, counts.counted, counts.duplicates),
-                    *(counts.other_environment, counts.anonymous, counts.rejected),
-                ),
-                astuple(tally([verdict for _, _, verdict in verdicts], "production")),
-            ),
-            ("events", read.events, sorted(_events([verdict for _, _, verdict in verdicts]))),
+            ("rejects", read.rejects, rejects[:1000]),
+            ("account", astuple(read.counts)[: len(account)], account),
+            ("events", read.events, sorted(_events(verdicts))),
         ):
             if ours != theirs:
                 found[key] = f"{what}: the reader has {ours!r}, the model {theirs!r}"

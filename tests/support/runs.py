@@ -1,16 +1,20 @@
-"""Flow runs as the Prefect server tells of them: their state, their tasks' states, their logs."""
+"""Flow runs as the Prefect server reports them: their state, their tasks' states, their logs."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, LogFilter
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import FlowRun, State, TaskRun
+from prefect.flow_engine import run_flow
 from prefect.logging.handlers import APILogWorker
+from prefect.states import Scheduled
 
 _SECONDS = 30
 
@@ -24,14 +28,29 @@ def run_id_of(state: State[Any]) -> UUID:
 
 def state_of(state: State[Any]) -> State[Any]:
     """The flow run's state, as the server has it."""
-    with get_client(sync_client=True) as client:
-        found: State[Any] | None = client.read_flow_run(run_id_of(state)).state
+    found: State[Any] | None = flow_run_of(state).state
     assert found is not None
     return found
 
 
+def run_scheduled(flow: Flow[..., Any], due: datetime, **parameters: Any) -> State[Any]:
+    """Run a flow as a worker runs a scheduled flow run; return the state that it ended in."""
+    scheduled: State[Any] = Scheduled(scheduled_time=due)
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run(flow, parameters=parameters, state=scheduled)
+    state = run_flow(flow, flow_run=run, parameters=parameters, return_type="state")
+    assert isinstance(state, State)
+    return state
+
+
+def flow_run_of(state: State[Any]) -> FlowRun:
+    """The flow run that ended in this state, as the server has it."""
+    with get_client(sync_client=True) as client:
+        return client.read_flow_run(run_id_of(state))
+
+
 def task_runs(state: State[Any], expected: int) -> list[TaskRun]:
-    """The flow run's task runs; the server is asked until it has noted the end of each."""
+    """The flow run's task runs, once the server knows that all of them have ended."""
     chosen = FlowRunFilter.model_validate({"id": {"any_": [run_id_of(state)]}})
     end = time.monotonic() + _SECONDS
     with get_client(sync_client=True) as client:
@@ -43,10 +62,8 @@ def task_runs(state: State[Any], expected: int) -> list[TaskRun]:
 
 
 def task_states(state: State[Any], expected: int) -> Counter[tuple[str, str]]:
-    """How many of the flow run's tasks ended in which state, by (task, state)."""
-    return Counter(
-        (run.name.rpartition("-")[0], run.state_name or "") for run in task_runs(state, expected)
-    )
+    """How many of the flow run's tasks ended in which state, by (name of the task run, state)."""
+    return Counter((run.name, run.state_name or "") for run in task_runs(state, expected))
 
 
 def logs_of(state: State[Any]) -> str:

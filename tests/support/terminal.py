@@ -17,13 +17,8 @@ _STYLES = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
 def run_on_a_terminal(
     command: list[str], variables: Mapping[str, str], folder: Path, seconds: float = 120
 ) -> tuple[int, str]:
-    """Run a command on a terminal of 80 columns on which nobody types.
-
-    Returns:
-        Its exit code, and what it showed, without colours.
-
-    Raises:
-        AssertionError: It did not end: it waits for an answer. What it showed is in the error.
+    """Run a command on a terminal of 80 columns on which nobody types; return its exit code and what it
+    showed, without colours. If it waits for an answer, an AssertionError shows what it asked.
     """
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))

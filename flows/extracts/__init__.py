@@ -1,0 +1,1 @@
+"""What is stored of parsed log objects: units, manifests and accounts; and what is left to do."""

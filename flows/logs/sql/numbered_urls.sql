@@ -1,4 +1,0 @@
--- All URLs and their numbers.
-SELECT number, url
-FROM urls
-ORDER BY number;

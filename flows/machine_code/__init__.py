@@ -1,1 +1,0 @@
-"""Functions as machine code: compiled by numba once, kept, and called without it."""
