@@ -15,7 +15,7 @@ from flows.tasks.extract import extract_logs
 from flows.tasks.listing import list_logs
 from flows.tasks.places import results_of
 from flows.tasks.publish import publish_table
-from flows.tasks.published import find_published, lost_from_ledger, names_of_parts, show_published
+from flows.tasks.published_ids import find_published, lost_from_ledger, names_of_parts, show_published
 from flows.tasks.report import report
 from flows.tasks.runs import Run, due, run_name
 

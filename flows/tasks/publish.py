@@ -12,8 +12,8 @@ from flows.tasks.caching import cached_task
 from flows.tasks.inputs import Inputs
 from flows.tasks.listing import load_plan
 from flows.tasks.places import results_of, warehouse_of, work_space
-from flows.tasks.publishing import Publication, publish
 from flows.tasks.runs import Run
+from flows.tasks.transaction import Publication, publish
 from flows.tasks.wording import count_of
 
 PUBLISH = ("count-and-publish", 3)

@@ -19,8 +19,8 @@ from flows.logs.plain_file import write_plain_file
 from flows.storage.folder_results import FolderResults
 from flows.tasks.inputs import Inputs
 from flows.tasks.listing import store_plan
-from flows.tasks.publishing import Publication, publish
 from flows.tasks.runs import Run
+from flows.tasks.transaction import Publication, publish
 from flows.tasks.units import find_units, store_unit
 from flows.warehouse.ledger import Listing, next_listing, prepare
 from flows.warehouse.tables import Tables
