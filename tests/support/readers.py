@@ -66,7 +66,8 @@ def rejects_of(done: Extracted) -> dict[str, Rejects]:
     rejects: dict[str, Rejects] = {item.key: [] for item in done.objects}
     if done.rejects is not None:
         for key, *reject in duckdb.execute(
-            "SELECT object_key, line_number, reason, line FROM read_parquet(?) ORDER BY ALL", [str(done.rejects)]
+            "SELECT object_key, line_number, reason, line FROM read_parquet(?, hive_partitioning = false) ORDER BY ALL",
+            [str(done.rejects)],
         ).fetchall():
             rejects[key].append((reject[0], reject[1], reject[2]))
     return rejects
@@ -83,7 +84,8 @@ def extract_bodies(kind: str, bodies: Mapping[str, bytes], log_environment: str 
         rejects = rejects_of(done)
         events: list[list[Event]] = [[] for _ in done.objects]
         for number, instant, *rest in duckdb.execute(
-            f"SELECT object, instant, user_id, {_VALUES[kind]} FROM read_parquet(?)", [str(done.events)]
+            f"SELECT object, instant, user_id, {_VALUES[kind]} FROM read_parquet(?, hive_partitioning = false)",
+            [str(done.events)],
         ).fetchall():
             events[number].append((instant.replace(tzinfo=UTC), *rest))
     return {
