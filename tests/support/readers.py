@@ -66,8 +66,7 @@ def rejects_of(done: Extracted) -> dict[str, Rejects]:
     rejects: dict[str, Rejects] = {item.key: [] for item in done.objects}
     if done.rejects is not None:
         for key, *reject in duckdb.execute(
-            "SELECT object_key, line_number, reason, line FROM read_parquet(?, hive_partitioning = false) ORDER BY ALL",
-            [str(done.rejects)],
+            "SELECT object_key, line_number, reason, line FROM read_parquet(?) ORDER BY ALL", [str(done.rejects)]
         ).fetchall():
             rejects[key].append((reject[0], reject[1], reject[2]))
     return rejects
@@ -78,14 +77,13 @@ def extract_bodies(kind: str, bodies: Mapping[str, bytes], log_environment: str 
 
     An event is (instant, user_id, url) or (instant, user_id, email, name).
     """
-    with TemporaryDirectory(prefix="user_id=") as folder:
+    with TemporaryDirectory() as folder:
         streams = {key: io.BytesIO(body) for key, body in bodies.items()}
         done = extract_streams(kind, streams, Path(folder), log_environment)
         rejects = rejects_of(done)
         events: list[list[Event]] = [[] for _ in done.objects]
         for number, instant, *rest in duckdb.execute(
-            f"SELECT object, instant, user_id, {_VALUES[kind]} FROM read_parquet(?, hive_partitioning = false)",
-            [str(done.events)],
+            f"SELECT object, instant, user_id, {_VALUES[kind]} FROM read_parquet(?)", [str(done.events)]
         ).fetchall():
             events[number].append((instant.replace(tzinfo=UTC), *rest))
     return {
