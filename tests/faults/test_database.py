@@ -301,7 +301,7 @@ def test_readers_in_a_tight_loop_see_only_whole_states_and_never_wait_for_a_lock
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = '100ms'")
             while not ended.is_set():
-                cursor.execute(f"SELECT count(*), sum(count), sum(user_id) FROM {schema}.user_page_views")
+                cursor.execute(f'SELECT count(*), sum(count), sum(user_id) FROM "{schema}".user_page_views')
                 found.add(tuple(int(value) for value in cursor.fetchone() or ()))
         connection.close()
         return found
