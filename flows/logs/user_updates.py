@@ -1,18 +1,17 @@
 """Objects of user updates, split into records and judged by DuckDB."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import orjson
 
 from flows.duck import read_sql
 from flows.logs.csv_records import CsvRecord, split_records
 from flows.logs.plain_file import PlainFile
 from flows.stopping import check_stop
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode
 COLUMNS = ["updated_at", "user_id", "email", "name", "environment"]
 
 
@@ -25,11 +24,10 @@ def judge_user_updates(
         objects: The objects of one unit; a record's `object` is the place in this list.
     """
     path = scratch / "records.jsonl"
-    with path.open("w", encoding="utf-8") as file:
+    with path.open("wb") as file:
         for number, plain in enumerate(objects):
             for record in _records(plain):
-                file.write(_encode({"object": number, **record}))
-                file.write("\n")
+                file.write(orjson.dumps({"object": number, **record}, option=orjson.OPT_APPEND_NEWLINE))
     connection.execute(read_sql("flows.logs", "user_updates"))
     connection.execute("CREATE OR REPLACE TABLE records AS FROM read_user_updates($files)", {"files": [str(path)]})
     connection.execute(
