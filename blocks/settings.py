@@ -4,40 +4,48 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
+import psycopg2
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from psycopg2.extensions import parse_dsn
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError, ValidationInfo
 
 from flows.errors import SettingsError
 
+NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+LOCAL = "local"
+
 
 def _postgresql_url(value: SecretStr) -> SecretStr:
-    rule = "must be a URL of the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+    url = value.get_secret_value().replace("postgresql+psycopg2://", "postgresql://", 1)
     try:
-        url = make_url(value.get_secret_value())
-    except (ArgumentError, ValueError):
-        # The original message quotes the URL with its password.
-        raise ValueError(rule) from None
-    if url.drivername not in ("postgresql", "postgresql+psycopg2") or not url.database:
-        raise ValueError(rule)
+        found = parse_dsn(url) if re.match("postgres(ql)?://", url) else {}
+    except psycopg2.ProgrammingError:  # its message may quote the password
+        found = {}
+    host, port, name = (found.get(part, "") for part in ("host", "port", "dbname"))
+    # An @ or a port of letters is part of a password that is not percent-encoded.
+    if not name or "@" in host + name or not re.fullmatch("[0-9,]*", port):
+        raise ValueError(
+            "must be a URL such as postgresql://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full, with parameters "
+            "as libpq spells them, and special characters percent-encoded (%2F for a slash)"
+        )
     return value
 
 
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be a URL that starts with http:// or https://")
-    if parts.username or parts.password:
+def _endpoint_url(value: str, info: ValidationInfo) -> str:
+    if "@" in value:
         raise ValueError("must not contain a user or password: use AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+    if re.fullmatch(r"https?://([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?(/[^\s?#]*)?", value) is None:
+        raise ValueError("must be a URL that starts with http:// or https://, such as https://s3.example.com:9000")
+    arns = [name for name in ("logs_bucket", "results_bucket") if str(info.data.get(name)).startswith("arn:")]
+    if arns and ".vpce." not in value:
+        raise ValueError("is no endpoint for an ARN: name a bucket, such as my-logs, or leave this URL out")
     return value
 
 
 def _schema_name(value: str) -> str:
     if value.startswith("pg_") or len(value.encode()) > 63:
-        raise ValueError("must be at most 63 bytes and must not start with pg_")
+        raise ValueError("must be at most 63 bytes, such as staging, and must not start with pg_")
     return value
 
 
@@ -50,21 +58,28 @@ def _matches(pattern: str, rule: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+_ARN = "arn:aws[a-z-]*:s3{}:[a-z0-9-]+:[0-9]{{12}}:{}accesspoint[/:][A-Za-z0-9-]{{1,63}}"
 Bucket = Annotated[
     str,
-    _matches(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}", "must be the name of a bucket, without s3:// and without a prefix"),
+    _matches(
+        "[A-Za-z0-9][A-Za-z0-9._-]{1,62}"
+        f"|{_ARN.format('', '')}|{_ARN.format('-outposts', 'outpost[/:][A-Za-z0-9-]{1,63}[/:]')}",
+        "must be the name of a bucket, such as my-logs, or the ARN of an access point in one Region, such as "
+        "arn:aws:s3:eu-west-1:123456789012:accesspoint/my-logs, without s3:// and without a prefix",
+    ),
 ]
+Region = Annotated[str, _matches("(?![0-9]+$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)", "must be a region, such as eu-west-1")]
 MemoryLimit = Annotated[
     str,
     _matches(
         r"[1-9][0-9]*(\.[0-9]+)? ?[KMGT]i?B", "must be a number of at least 1 with a unit, such as 1.5GB or 512MiB"
     ),
 ]
-Email = Annotated[str, _matches(r"[^@\s]+@[^@\s]+", "must be an email address")]
+Email = Annotated[str, _matches(r"[^@\s]+@[^@\s]+", "must be an email address, such as data@example.com")]
 
 
 class EnvironmentSettings(BaseModel):
-    """The settings, by their names in lower case."""
+    """The settings, by their names in lower case; a description says what a number must be."""
 
     logs_bucket: Bucket
     results_bucket: Bucket
@@ -75,13 +90,13 @@ class EnvironmentSettings(BaseModel):
     aws_access_key_id: str | None = None
     aws_secret_access_key: SecretStr | None = None
     aws_session_token: SecretStr | None = None
-    aws_region: str | None = None
-    s3_endpoint_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    aws_region: Region | None = None
+    s3_endpoint_url: Annotated[str, AfterValidator(_endpoint_url)] | None = None
     log_environment: str = "production"
-    max_rejected_ratio: Annotated[float, Field(ge=0, le=1)] = 0.05
-    max_expansion_ratio: Annotated[int, Field(ge=1)] = 500
+    max_rejected_ratio: float = Field(0.05, ge=0, le=1, description="must be a number from 0 to 1, such as 0.05")
+    max_expansion_ratio: int = Field(500, ge=1, description="must be a whole number of at least 1, such as 500")
     duckdb_memory_limit: MemoryLimit = "1GB"
-    duckdb_threads: Annotated[int, Field(ge=1)] | None = None
+    duckdb_threads: int | None = Field(None, ge=1, description="must be a whole number of at least 1, such as 4")
     duckdb_spill_folder: str | None = None
     notify_email: Email | None = None
     notify_from: Email | None = None
@@ -144,5 +159,6 @@ def _malformed(error: ValidationError) -> Iterator[str]:
     """Each malformed setting by its name, without its value, which may be a secret."""
     for problem in error.errors(include_input=False, include_url=False):
         if problem["type"] != "missing":
-            message = problem["msg"].removeprefix("Value error, ")
-            yield f"{str(problem['loc'][0]).upper()}: {message}"
+            name = str(problem["loc"][0])
+            rule = EnvironmentSettings.model_fields[name].description
+            yield f"{name.upper()}: {rule or problem['msg'].removeprefix('Value error, ')}"

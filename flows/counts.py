@@ -5,6 +5,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 PARTS = ("lines", "counted", "duplicates", "other_environment", "anonymous", "rejected")
+# What each reason for a rejection means, in the order in which they are checked.
+REASONS = {
+    "not_utf8": "not UTF-8",
+    "malformed": "not a JSON object, not five CSV fields, or too long",
+    "missing_field": "a field is absent or null",
+    "bad_timestamp": "not a possible date and time",
+    "bad_user_id": "not a 64-bit integer",
+    "bad_url": "not a string, empty, or too long",
+    "bad_text": "not a string, or contains U+0000",
+}
+
+
+def in_order(reasons: Mapping[str, int]) -> dict[str, int]:
+    return {reason: reasons[reason] for reason in (*REASONS, *reasons) if reason in reasons}
 
 
 @dataclass(frozen=True)
@@ -21,6 +35,16 @@ class Counts:
     anonymous: int = 0
     rejected: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def why(self) -> str:
+        """The reasons in words, such as `malformed 2, bad_url 1`."""
+        return ", ".join(f"{reason} {number:,}" for reason, number in in_order(self.reasons).items())
+
+    def __str__(self) -> str:
+        parts = {part.replace("_", " "): getattr(self, part) for part in PARTS[1:]}
+        terms = " + ".join(f"{number:,} {part}" for part, number in parts.items() if number) or "0"
+        return f"{self.lines:,} lines = {terms}" + f" ({self.why})" * bool(self.reasons)
 
     def check(self, what: str) -> None:
         """Raise if the account does not add up: a bug here, never in the logs."""
@@ -56,7 +80,7 @@ class Counts:
         for one in accounts:
             sums.update({part: getattr(one, part) for part in PARTS})
             reasons.update(one.reasons)
-        return cls(**{part: sums[part] for part in PARTS}, reasons=dict(sorted(reasons.items())))
+        return cls(**{part: sums[part] for part in PARTS}, reasons=in_order(reasons))
 
     def deduplicated(self, distinct: int) -> "Counts":
         """The same lines with duplicates found across the parts, given the distinct records."""

@@ -11,6 +11,10 @@ class PipelineError(Exception):
     """Base class of the errors that tell a user what to do."""
 
 
+class ParameterError(PipelineError, ValueError):
+    """A parameter of a call is not valid: nothing was touched."""
+
+
 class SettingsError(PipelineError):
     """A setting is missing, malformed, or names something that does not exist."""
 

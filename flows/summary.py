@@ -1,10 +1,16 @@
 """What a run returns: the account of every line, and what it did."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from textwrap import fill
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from flows.counts import Counts
+
+
+def utc(moment: datetime) -> str:
+    """Such as `2026-11-22 05:00:41 UTC`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 class RunSummary(BaseModel):
@@ -44,3 +50,21 @@ class RunSummary(BaseModel):
     seconds: float
     healed: list[str] = Field(default_factory=list)
     overtaken: bool = False
+
+    def __str__(self) -> str:
+        """All of it, in about ten lines of at most 80 characters."""
+        facts = [
+            ("run", f"{self.id} in {self.environment}"),
+            ("published", f"{utc(self.published_at)}, {self.seconds:,.1f} s after its start"),
+            ("table", f"{self.rows:,} rows; {self.rows_written:,} inserted, updated or deleted"),
+            ("log objects", f"{self.objects_parsed:,} parsed, {self.objects_reused:,} reused"),
+            ("listed", utc(self.listed_at)),
+            ("page views", str(self.page_views)),
+            ("user updates", str(self.user_updates)),
+            ("fingerprint", self.fingerprint),
+            *[("overtaken", "a run that listed the logs later was published first")] * self.overtaken,
+            *(("healed", sentence) for sentence in self.healed),
+        ]
+        return "\n".join(fill(f"{a:14}{b}", 80, subsequent_indent=" " * 14, break_on_hyphens=False) for a, b in facts)
+
+    __repr__ = __str__

@@ -6,12 +6,13 @@ from prefect import flow
 from prefect.futures import PrefectFuture, wait
 
 from blocks.load import load_environment
-from flows.errors import ListAgain, StorageError
-from flows.run_id import check_id
+from flows.errors import ListAgain, ParameterError, StorageError
+from flows.run_id import EnvironmentName, Refresh, RunId, check_id
 from flows.stopping import stopping_with_the_flow
 from flows.summary import RunSummary
 from flows.tasks.caching import fresh, results_in
 from flows.tasks.extract import extract_logs
+from flows.tasks.failures import or_failed
 from flows.tasks.listing import list_logs
 from flows.tasks.places import results_of
 from flows.tasks.publish import publish_table
@@ -30,7 +31,7 @@ MAX_LISTINGS = 4
     # `check_id` has a better error message, and Prefect would turn True into "1".
     validate_parameters=False,
 )
-def user_page_views(id: str | int | None = None, environment: str = "local", refresh: bool = False) -> RunSummary:
+def user_page_views(id: RunId = None, environment: EnvironmentName = "local", refresh: Refresh = False) -> RunSummary:
     """Bring the table user_page_views up to date with the logs.
 
     Only log objects that no earlier run has parsed are read. If the id is published, the run does nothing and returns
@@ -42,19 +43,23 @@ def user_page_views(id: str | int | None = None, environment: str = "local", ref
         environment: The environment to run in, such as local, staging or production.
         refresh: Run the id again from the current logs, even if it is published.
     """
+    return or_failed(_user_page_views, id, environment, refresh)
+
+
+def _user_page_views(id: str | int | None, environment: str, refresh: bool) -> RunSummary:
     run = Run(NAME, check_id(id, due()), environment, refresh)
+    if not isinstance(refresh, bool):
+        raise ParameterError(f"refresh is {refresh!r:.200}: it must be True or False.")
     block = load_environment(environment)
     with results_in(results_of(block)), stopping_with_the_flow():
-        published = None if refresh else find_published(block, NAME, run.id)
+        found = find_published(block, run)
+        published = None if refresh else found
         if published is not None:
-            show_published(run.id, environment, NAME, published)
-            summary = published.summary
-        else:
-            run.healed = [] if refresh else lost_from_ledger(block, environment, run.id)
-            summary = _publish(run)
-    result = RunSummary.model_validate(summary)
-    report(result, already=published is not None)
-    return result
+            show_published(run, published)
+            report(published.summary, published.stages, already=True)
+            return RunSummary.model_validate(published.summary)
+        run.healed = [] if refresh else lost_from_ledger(block, environment, run.id)
+        return RunSummary.model_validate(_publish(run))
 
 
 def _publish(run: Run) -> dict[str, Any]:
@@ -63,7 +68,7 @@ def _publish(run: Run) -> dict[str, Any]:
         try:
             # Only the ledger proves that a stage is done, and it has no row of this id: no stored
             # record is used. Each stage runs in a thread, so that a signal ends this one's waiting.
-            listed = fresh(list_logs).submit(run.id, run.environment, NAME).result()
+            listed = fresh(list_logs).submit(run.id, run.environment, run).result()
             run.healed += listed["healed"]
             parts = _extract(run, listed)
             publish = fresh(publish_table).submit(
@@ -81,7 +86,8 @@ def _publish(run: Run) -> dict[str, Any]:
             run.healed.append(str(reason))
     raise StorageError(
         f"The logs or the stored results changed {MAX_LISTINGS} times while the run used them. The "
-        f"last time: {run.healed[-1]} Nothing was published: run the same id again later."
+        f"last time: {run.healed[-1]} Nothing was published: run the same id again later. If nothing changes them, the "
+        "bucket's service lists other keys or ETags than it reads: update it, or use another one."
     )
 
 

@@ -132,6 +132,12 @@ def test_registered_deployed_and_run_by_a_worker_the_table_is_filled(
     assert world.rows() == model(objects).rows
     assert world.execute("SELECT id FROM pipeline_runs ORDER BY id") == [("123",), ("2026-11-22",)]
 
+    # A number that browsers round is refused; quoted, it is an id like any other.
+    output = cycle.prefect(*START, "user-page-views/staging", "-p", "id=20261122050000123456", check=False)
+    assert "Validation failed for field 'id'" in output
+    later = cycle.prefect(*START, "user-page-views/local", "-p", 'id="20261122050000123456"', "--start-in", "9 hours")
+    assert "20261122050000123456" in later
+
     # Without an id, the date on which the run was due is its id, and part of its name.
     cycle.prefect(*run)
     newest = _newest(cycle)
@@ -141,13 +147,27 @@ def test_registered_deployed_and_run_by_a_worker_the_table_is_filled(
     assert id == newest["expected_start_time"][: len("2026-11-22")]
     assert newest["name"] == f"{id} · staging"
 
-    # With --watch, a failed run shows its error.
+    # A failed run's state and log show its error: one sentence, last, and no frame of any traceback.
+    sentence = "There are no logs under PageViews/ or UserUpdates/"
     world.empty("LOGS")
     output = cycle.prefect(*run, "-p", "id=empty", check=False)
-    state = _newest(cycle)["state"]
-    assert state["type"] == "FAILED"
-    assert "There are no logs under PageViews/ or UserUpdates/" in output + str(state["message"])
+    failed = _newest(cycle)
+    assert failed["state"]["type"] == "FAILED"
+    assert failed["state"]["message"].startswith(sentence)
+    assert "Flow run finished in state 'Failed'." in output
+    with cycle.api as client:
+        chosen = {"logs": {"flow_run_id": {"any_": [failed["id"]]}}, "sort": "TIMESTAMP_ASC"}
+        log = [line["message"] for line in client.post("/logs/filter", json=chosen).json()]
+    assert log[-1].startswith(f"Finished in state Failed('{sentence}")
+    worker_log = (cycle.home / "first.log").read_text()
+    assert sentence in worker_log
+    for text in (output, "\n".join(log), worker_log):
+        assert "Traceback" not in text
+        assert "unexpected exception" not in text
     assert world.rows() == model(objects).rows
+
+
+LABELS = {"id": "Run id", "environment": "Environment", "refresh": "Run a published id again"}
 
 
 def test_deployments_have_the_schedule_limits_and_help_texts(cycle: Cycle) -> None:
@@ -168,6 +188,7 @@ def test_deployments_have_the_schedule_limits_and_help_texts(cycle: Cycle) -> No
         assert one["parameters"] == {"environment": one["name"]}
         for parameter, schema in one["parameter_openapi_schema"]["properties"].items():
             assert schema.get("description"), (name, parameter)
+            assert schema["title"] == LABELS[parameter]
 
 
 def test_on_a_terminal_deploying_asks_nothing_and_warns_of_nothing(cycle: Cycle) -> None:

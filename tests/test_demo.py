@@ -14,8 +14,10 @@ def test_the_demo_fills_the_table_and_finds_nothing_to_do_the_second_time(prefec
     words = " ".join(first.split())
     assert "3,857 rows, 3,857 written; 10 log objects parsed, 0 reused" in words
     assert "PageViews/ 20,575 17,017 469 2,134 940 15" in words
-    for reason in ("malformed", "bad_timestamp", "bad_url", "bad_user_id", "missing_field"):
-        assert f"PageViews/ {reason}: " in words
+    reasons = ("malformed", "missing_field", "bad_timestamp", "bad_user_id", "bad_url")
+    places = [first.index(f"\n {reason} ") for reason in reasons]
+    assert places == sorted(places)
+    assert max(len(line.rstrip()) for line in first.splitlines() if "http" not in line and "python" not in line) <= 80
     rows = [line for line in first.splitlines() if "/products/" in line]
     assert len(rows) == 10
     assert max(len(line) for line in rows) <= 80

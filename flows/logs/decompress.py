@@ -1,5 +1,6 @@
 """Log objects as plain bytes: gzip and Zstandard, read to their end, every member and frame."""
 
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -15,6 +16,15 @@ READ_BYTES = 2**20
 _GZIP_STEP, _ZSTD_STEP = 2**13, 2**8
 _BOM = b"\xef\xbb\xbf"
 _ERRORS = (EOFError, zlib.error, zstandard.ZstdError)
+# What an object is, by its first bytes.
+_STARTS = {
+    "gzip": rb"\x1f(\x8b|\Z)",
+    "zstd": rb"\x28(\Z|\xb5(\Z|\x2f(\Z|\xfd)))|[\x50-\x5f]\x2a\x4d\x18",
+    "another compression": rb"BZh|\xfd7zXZ|PK\x03\x04|\x04\x22\x4d\x18|\xff\x06\0\0sNaPpY|\x78[\x01\x9c\xda]",
+    "an HTML or XML page": rb"(?i)\s*<(!doctype|html|\?xml|error)",
+    "plain text": rb"[^\0-\x08\x0e-\x1f\x7f]*\Z",
+    "unknown data": rb"",
+}
 
 
 class Readable(Protocol):
@@ -55,14 +65,22 @@ def decompressed(stream: Readable, key: str, compression: str) -> Iterator[bytes
     Raises:
         LogsError: The compressed data are damaged or end too early.
     """
+    start = stream.read(64) if compression else b""
     try:
-        yield from _without_marks(_parts(stream, compression))
+        yield from _without_marks(_parts(stream, compression, start))
     except _ERRORS as error:
         raise LogsError(
-            f"The log object {key!r} cannot be decompressed to its end: it is truncated or "
-            "damaged. Nothing was published: upload it again or remove it, and run the same id "
-            "again."
+            f"The log object {key!r} cannot be decompressed to its end: {_problem(key, compression, start, error)}. "
+            "Nothing was published: upload it again or remove it, and run the same id again."
         ) from error
+
+
+def _problem(key: str, compression: str, start: bytes, error: Exception) -> str:
+    found = next(name for name, pattern in _STARTS.items() if re.match(pattern, start))
+    if found == compression:
+        return "it is truncated" if isinstance(error, EOFError) else "it is damaged"
+    claim = "name" if key.endswith((".gz", ".zst")) else "Content-Encoding"
+    return f"its {claim} says {compression}, but it looks like {found}: correct its {claim}, or compress it"
 
 
 def within_ratio(blocks: Iterator[bytes], key: str, stored: int, ratio: int) -> Iterator[bytes]:
@@ -76,22 +94,21 @@ def within_ratio(blocks: Iterator[bytes], key: str, stored: int, ratio: int) -> 
         size += len(block)
         if size > limit:
             raise LogsError(
-                f"The log object {key!r} expands to more than {ratio:,} times its {stored:,} "
-                "stored bytes, like a decompression bomb. Nothing was published: remove it or, if "
-                f"it is a real log, raise MAX_EXPANSION_RATIO above {ratio:,}, and run the same "
-                "id again."
+                f"The log object {key!r} expands to more than {ratio:,} times its {stored:,} stored bytes, like a "
+                "decompression bomb. Nothing was published: remove it or, if it is a real log, raise "
+                f"MAX_EXPANSION_RATIO above {ratio:,}, and run the same id again."
             )
         yield block
 
 
-def _parts(stream: Readable, compression: str) -> Iterator[tuple[bytes, bool]]:
+def _parts(stream: Readable, compression: str, start: bytes) -> Iterator[tuple[bytes, bool]]:
     """Blocks; the flag marks the first one of a member, a frame or the object."""
     if compression == "gzip":
-        yield from _members(stream, lambda: zlib.decompressobj(wbits=31), _GZIP_STEP)
+        yield from _members(stream, start, lambda: zlib.decompressobj(wbits=31), _GZIP_STEP)
     elif compression == "zstd":
         # zstandard's own stream reader ends silently inside a truncated frame.
         frames = zstandard.ZstdDecompressor(max_window_size=2**27)
-        yield from _members(stream, frames.decompressobj, _ZSTD_STEP)
+        yield from _members(stream, start, frames.decompressobj, _ZSTD_STEP)
     else:
         first = True
         while block := stream.read(READ_BYTES):
@@ -99,17 +116,17 @@ def _parts(stream: Readable, compression: str) -> Iterator[tuple[bytes, bool]]:
             first = False
 
 
-def _members(stream: Readable, new_member: Callable[[], _Member], step: int) -> Iterator[tuple[bytes, bool]]:
+def _members(stream: Readable, data: bytes, new: Callable[[], _Member], step: int) -> Iterator[tuple[bytes, bool]]:
     member: _Member | None = None
     parts: list[bytes] = []
-    data, size, first, padded = b"", 0, True, False
+    size, first, padded = 0, True, False
     while data := data or stream.read(step):
         if member is None:
             # gzip members may be followed by zeros as padding.
             data = data.lstrip(b"\0") if padded else data
             if not data:
                 continue
-            member = new_member()
+            member = new()
         parts.append(member.decompress(data))
         size += len(parts[-1])
         data, ended = member.unused_data, member.eof

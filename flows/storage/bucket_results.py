@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from flows.storage.folder_results import files_explained
+from flows.storage.listing import list_objects
 from flows.storage.objects import ObjectMissing, ObjectStream, read_object
 from flows.storage.results import Stored
 from flows.storage.s3_errors import explained
@@ -23,13 +24,8 @@ class BucketResults:
         self._client, self._bucket, self._prefix = client, bucket, prefix
 
     def list(self, prefix: str) -> dict[str, Stored]:
-        pages = self._client.get_paginator("list_objects_v2")
-        with explained(self._bucket, "list the results storage"):
-            return {
-                item["Key"][len(self._prefix) :]: Stored(item["Size"], item["LastModified"], item["ETag"].strip('"'))
-                for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
-                for item in page.get("Contents", [])
-            }
+        found = list_objects(self._client, self._bucket, self._prefix + prefix, "list the results storage")
+        return {key[len(self._prefix) :]: one for key, one in found.items()}
 
     def read(self, name: str) -> bytes | None:
         try:

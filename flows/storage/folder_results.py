@@ -90,8 +90,7 @@ def files_explained(action: str, name: str, folder: Path) -> Iterator[None]:
     except OSError as error:
         raise StorageError(
             f"Cannot {action.format(repr(name))} the results storage in {str(folder)!r}: "
-            f"{error.strerror or type(error).__name__}. Free space or correct the folder's "
-            "permissions, and run again."
+            f"{error.strerror or type(error).__name__}. Free space or correct the folder's permissions, and run again."
         ) from None
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
+from flows.storage.listing import list_objects
 from flows.storage.objects import ObjectStream, read_object
-from flows.storage.s3_errors import explained
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -19,16 +19,13 @@ class LogsBucket:
         self._client, self.bucket, self.prefix = client, bucket, prefix
 
     def list(self, prefix: str) -> Iterator[tuple[str, str, int]]:
-        """Yield (key, ETag, bytes) of each object under the bucket's prefix and this one.
+        """(key, ETag, bytes) of each object under the bucket's prefix and this one.
 
         Raises:
-            StorageError: The bucket is missing, forbidden or not reachable.
+            StorageError: The bucket is missing, forbidden or not reachable, or is not listed as S3 lists it.
         """
-        pages = self._client.get_paginator("list_objects_v2")
-        with explained(self.bucket, "list the logs"):
-            for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix + prefix):
-                for item in page.get("Contents", []):
-                    yield item["Key"], item["ETag"].strip('"'), item["Size"]
+        found = list_objects(self._client, self.bucket, self.prefix + prefix, "list the logs")
+        return ((key, one.tag, one.size) for key, one in found.items())
 
     def read(self, key: str, etag: str, size: int, work: Callable[[ObjectStream], T]) -> T:
         """Read the stored bytes of one object version; the work starts again if they break off.

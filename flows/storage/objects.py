@@ -1,6 +1,7 @@
 """Read whole objects of a bucket; start again if a download breaks."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -9,6 +10,7 @@ from urllib3.exceptions import HTTPError
 
 from flows.errors import ObjectChanged, StorageError
 from flows.stopping import check_stop, pause
+from flows.storage.listing import plain_etag
 from flows.storage.s3_errors import error_code, explained
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 ATTEMPTS = 5
 READ_BYTES = 2**20
+# Some services want If-Match without quotes, know only weak ETags, or do not support it.
+_CONDITION_REFUSED = {"PreconditionFailed", "412", "InvalidArgument", "NotImplemented", "501"}
 
 
 class ObjectMissing(ObjectChanged):
@@ -80,7 +84,7 @@ def read_object(
     """
     asked: dict[str, Any] = {"Bucket": bucket, "Key": key}
     if etag is not None:
-        asked["IfMatch"] = etag
+        asked["IfMatch"] = f'"{etag}"'
 
     @retry(
         retry=retry_if_exception_type(_Broken),
@@ -94,11 +98,17 @@ def read_object(
         try:
             answer = client.get_object(**asked)
         except ClientError as error:
-            _raise_if_gone(name, error_code(error))
+            code = error_code(error)
+            if "IfMatch" in asked and code in _CONDITION_REFUSED:
+                with suppress(ClientError):
+                    if _same(client.head_object(Bucket=bucket, Key=key).get("ETag"), etag):
+                        del asked["IfMatch"]
+                        raise _Broken("it does not understand If-Match") from None
+            _raise_if_gone(name, code)
             raise
         with answer["Body"]:
             # Some servers ignore If-Match.
-            if etag is not None and answer.get("ETag", etag).strip('"') != etag:
+            if etag is not None and not _same(answer.get("ETag", etag if "IfMatch" in asked else None), etag):
                 _raise_if_gone(name, "PreconditionFailed")
             return work(ObjectStream(answer, size))
 
@@ -107,15 +117,17 @@ def read_object(
             return attempt()
         except _Broken as error:
             raise StorageError(
-                f"Cannot read {name}: the download from the bucket {bucket!r} broke off {ATTEMPTS} times "
-                f"({error}). "
-                "Nothing was published: check the network and the endpoint, and run the same id "
-                "again."
+                f"Cannot read {name}: the download from the bucket {bucket!r} broke off {ATTEMPTS} times ({error}). "
+                "Nothing was published: check the network and the endpoint (no proxy may change objects, such as by "
+                "decompressing them), and run the same id again."
             ) from None
 
 
+def _same(found: str | None, etag: str | None) -> bool:
+    return plain_etag(found or "").lower() == (etag or "").lower()
+
+
 def _raise_if_gone(name: str, code: str) -> None:
-    kinds: dict[str, type[ObjectChanged]] = {"NoSuchKey": ObjectMissing, "404": ObjectMissing}
-    kinds |= {"PreconditionFailed": ObjectChanged, "412": ObjectChanged}
-    if code in kinds:
-        raise kinds[code](f"{name[0].upper()}{name[1:]} was deleted or overwritten after it was listed.") from None
+    if code in ("NoSuchKey", "404", "PreconditionFailed", "412"):
+        kind = ObjectMissing if code in ("NoSuchKey", "404") else ObjectChanged
+        raise kind(f"{name[0].upper()}{name[1:]} was deleted or overwritten after it was listed.") from None

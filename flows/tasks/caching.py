@@ -26,6 +26,7 @@ from pydantic import PrivateAttr
 
 from flows.errors import StorageError
 from flows.storage.results import ResultsStorage
+from flows.tasks.failures import or_failed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,7 +37,7 @@ def cached_task(name: str, version: int, description: str) -> Callable[[Callable
     """A task whose JSON result is stored under its environment, id and part.
 
     The function's parameters must include `id` and `environment`; a parameter `part` distinguishes several calls in one
-    run.
+    run. Submit the task: called directly, one that fails returns its state.
 
     Args:
         name: The task's name, and the first part of its key.
@@ -45,11 +46,14 @@ def cached_task(name: str, version: int, description: str) -> Callable[[Callable
     """
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
-        @functools.wraps(function)
-        def stored(*args: P.args, **kwargs: P.kwargs) -> R:
+        def work(*args: P.args, **kwargs: P.kwargs) -> R:
             result = function(*args, **kwargs)
             _store(result)
             return result
+
+        @functools.wraps(function)
+        def stored(*args: P.args, **kwargs: P.kwargs) -> R:
+            return or_failed(work, *args, **kwargs)
 
         def key(_: object, parameters: dict[str, Any]) -> str:
             part = f"-{parameters['part']}" if "part" in parameters else ""

@@ -14,8 +14,8 @@ from flows.logs.objects import PREFIXES, LogObject, is_log
 from flows.storage.logs_bucket import LogsBucket
 from flows.storage.results import ResultsStorage
 from flows.tasks.caching import cached_task
-from flows.tasks.housekeeping import delete_unused
 from flows.tasks.places import logs_of, results_of, spill_folder, warehouse_of, workers_of
+from flows.tasks.runs import Run
 from flows.tasks.scratch import sweep_scratch
 from flows.tasks.units import find_units
 from flows.tasks.wording import count_of
@@ -26,10 +26,13 @@ LIST = ("list-logs", 3)
 
 
 @cached_task(*LIST, "Lists the logs and finds out which objects are new.")
-def list_logs(id: str, environment: str, flow: str) -> dict[str, Any]:
+def list_logs(id: str, environment: str, run: Run) -> dict[str, Any]:
     """List the logs, and store the plan of the run.
 
     Key: environment and id. Promise: while the id is published, the logs are not listed again.
+
+    Args:
+        run: The run with this id and environment.
 
     Returns:
         plan: the stored plan's name; listing and listed_at: its number and its time;
@@ -41,14 +44,13 @@ def list_logs(id: str, environment: str, flow: str) -> dict[str, Any]:
     logs, storage = logs_of(block), results_of(block)
     scope = Scope(logs.bucket, block.log_environment)
     sweep_scratch(spill_folder(block))
-    with warehouse_of(block) as warehouse:
+    with warehouse_of(block.database, run.schema) as warehouse:
         prepare(warehouse)
-        latest = find_latest(warehouse, flow)
+        latest = find_latest(warehouse, run.flow)
         listing = next_listing(warehouse)
     objects = _list(logs)
     stored = storage.list(scope.folder)
     units, damaged = find_units(storage, scope, stored)
-    delete_unused(storage, scope, stored, units, latest)
     workers = workers_of(block)
     plan = make_plan(objects, index(units), workers)
     known = latest is not None and latest.stages.get("scope") == scope.folder

@@ -57,7 +57,7 @@ def replace(connection: Connection, tables: Tables, inputs: Inputs, found: Found
     if views_written.rows != load.rows:
         raise AssertionError(f"{views_written.rows} rows were copied of {load.rows}")
     rows = {name: one.rows for name, one in replaced.items()}
-    noted = note_rows(connection, tables, rows, found)
+    noted = note_rows(connection, tables, rows, found, sum(one.written for one in replaced.values()))
     return Written(load.rows, views_written.written, distinct, noted)
 
 
@@ -81,5 +81,5 @@ def add(
             "user_updates": latest.summary["user_updates"]["counted"] + load.new_user_updates,
         }
     rows = {name: count + added.inserted[name] for name, count in noted_rows(latest).items()}
-    noted = note_rows(connection, tables, rows, found)
+    noted = note_rows(connection, tables, rows, found, added.sent)
     return Written(rows[tables.user_page_views.name], added.written, distinct, noted)

@@ -10,6 +10,7 @@ from prefect.logging import get_logger, get_run_logger
 from prefect_aws import S3Bucket
 from pydantic import ByteSize, TypeAdapter
 
+from blocks.database import Database
 from blocks.environment import Environment, prefix_of, s3_client
 from flows.duck import DuckLimits
 from flows.errors import SettingsError
@@ -40,11 +41,14 @@ def results_of(environment: Environment) -> ResultsStorage:
 
 
 @contextmanager
-def warehouse_of(environment: Environment) -> Iterator[Warehouse]:
-    """The environment's database and tables; the one place that unwraps its URL."""
-    database = environment.database
+def warehouse_of(database: Database, schema: str | None = None) -> Iterator[Warehouse]:
+    """An environment's database and tables; the one place that unwraps its URL.
+
+    Args:
+        schema: The schema that the run has found already; a setting that is changed during the run does not move it.
+    """
     with connected(database.url.get_secret_value()) as engine:
-        yield open_warehouse(engine, database.schema_name, database.lock_timeout, _notice)
+        yield open_warehouse(engine, schema or database.schema_name, database.lock_timeout, _notice)
 
 
 def _notice(sentence: str) -> None:
@@ -73,9 +77,8 @@ def spill_folder(environment: Environment) -> Path:
             return folder
     except OSError as error:
         raise SettingsError(
-            f"Work cannot spill to {str(folder)!r} on this machine: {error.strerror}. Name a "
-            "folder that can be written to (DUCKDB_SPILL_FOLDER), and register the environment "
-            "again."
+            f"Work cannot spill to {str(folder)!r} on this machine: {error.strerror}. Name a folder that can be "
+            "written to (DUCKDB_SPILL_FOLDER), and register the environment again."
         ) from error
 
 

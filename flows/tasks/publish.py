@@ -6,12 +6,14 @@ from typing import Any
 from prefect import get_run_logger
 
 from blocks.load import load_environment
+from flows.errors import LogsError
 from flows.extracts.units import Scope
 from flows.logs.objects import KINDS
 from flows.tasks.caching import cached_task
 from flows.tasks.inputs import Inputs
 from flows.tasks.listing import load_plan
 from flows.tasks.places import results_of, warehouse_of, work_space
+from flows.tasks.report import report, report_failure
 from flows.tasks.runs import Run
 from flows.tasks.transaction import Publication, publish
 from flows.tasks.wording import count_of
@@ -43,11 +45,17 @@ def publish_table(
     block = load_environment(environment)
     storage = results_of(block)
     scope = Scope(block.logs.bucket_name, block.log_environment)
-    with work_space(block) as (scratch, limits), warehouse_of(block) as warehouse:
+    with work_space(block) as (scratch, limits), warehouse_of(block.database, run.schema) as warehouse:
         plan = load_plan(storage, listed["plan"])
         inputs = Inputs.find(storage, scope, plan, scratch, limits)
-        inputs.check_rejected(block.max_rejected_ratio)
-        summary = publish(warehouse, Publication(run, listed, extracted, inputs))
+        try:
+            inputs.check_rejected(block.max_rejected_ratio)
+        except LogsError as error:
+            report_failure(run, str(error), inputs.places)
+            get_run_logger().info("The run's artifact shows the rejected lines by object and reason")
+            raise
+        summary, stages = publish(warehouse, Publication(run, listed, extracted, inputs))
+    report(summary, stages, already=False)
     _log(summary, block.max_rejected_ratio, time.monotonic() - started)
     return summary
 

@@ -6,18 +6,25 @@ from prefect import get_run_logger
 
 from blocks.environment import Environment
 from blocks.load import load_environment
+from flows.errors import WarehouseError
 from flows.tasks.caching import cached_task, record_name
 from flows.tasks.extract import EXTRACT
 from flows.tasks.listing import LIST
 from flows.tasks.places import results_of, warehouse_of
 from flows.tasks.publish import PUBLISH
+from flows.tasks.runs import Run
 from flows.warehouse.ledger import PublishedRun, find_run
 
 
-def find_published(block: Environment, flow: str, id: str) -> PublishedRun | None:
-    """The ledger's row of this id, or None."""
-    with warehouse_of(block) as warehouse:
-        return find_run(warehouse, flow, id)
+def find_published(block: Environment, run: Run) -> PublishedRun | None:
+    """The ledger's row of this run's id, or None; from now on, the run's schema is known.
+
+    Raises:
+        WarehouseError: Another environment has published to the schema.
+    """
+    with warehouse_of(block.database, run.schema) as warehouse:
+        run.schema = warehouse.tables.schema
+        return find_run(warehouse, run.flow, run.id, run.environment)
 
 
 def lost_from_ledger(block: Environment, environment: str, id: str) -> list[str]:
@@ -29,18 +36,18 @@ def lost_from_ledger(block: Environment, environment: str, id: str) -> list[str]
     return [sentence]
 
 
-def show_published(id: str, environment: str, flow: str, run: PublishedRun) -> None:
+def show_published(run: Run, published: PublishedRun) -> None:
     """Call the stages of a published id, so that the UI shows them as cached.
 
     A stage whose record is lost does no work: it takes its result from the ledger.
     """
-    listed = run.stages["list_logs"]
-    futures = [_list_logs.submit(id, environment, flow)]
+    listed = published.stages["list_logs"]
+    futures = [_list_logs.submit(run.id, run.environment, run)]
     futures += [
-        _extract_logs.with_options(task_run_name=name).submit(id, environment, part, flow)
+        _extract_logs.with_options(task_run_name=name).submit(run.id, run.environment, part, run)
         for part, name in enumerate(names_of_parts(listed))
     ]
-    futures.append(_publish_table.submit(id, environment, flow))
+    futures.append(_publish_table.submit(run.id, run.environment, run))
     for future in futures:
         future.result()
 
@@ -60,23 +67,23 @@ def names_of_parts(listed: dict[str, Any]) -> list[str]:
     ]
 
 
-def _published(id: str, environment: str, flow: str) -> PublishedRun:
-    run = find_published(load_environment(environment), flow, id)
-    if run is None:
-        raise LookupError(f"The database has lost the row of the run {id!r}: run it again.")
-    return run
+def _published(run: Run) -> PublishedRun:
+    published = find_published(load_environment(run.environment), run)
+    if published is None:
+        raise WarehouseError(f"The database has lost the row of the run {run.id!r}: run it again.")
+    return published
 
 
 @cached_task(*LIST, "Nothing to do: the id is published.")
-def _list_logs(id: str, environment: str, flow: str) -> Any:
-    return _published(id, environment, flow).stages["list_logs"]
+def _list_logs(id: str, environment: str, run: Run) -> Any:
+    return _published(run).stages["list_logs"]
 
 
 @cached_task(*EXTRACT, "Nothing to do: the id is published.")
-def _extract_logs(id: str, environment: str, part: int, flow: str) -> Any:
-    return _published(id, environment, flow).stages["extract_logs"][part]
+def _extract_logs(id: str, environment: str, part: int, run: Run) -> Any:
+    return _published(run).stages["extract_logs"][part]
 
 
 @cached_task(*PUBLISH, "Nothing to do: the id is published.")
-def _publish_table(id: str, environment: str, flow: str) -> Any:
-    return _published(id, environment, flow).summary
+def _publish_table(id: str, environment: str, run: Run) -> Any:
+    return _published(run).summary

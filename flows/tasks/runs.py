@@ -15,6 +15,7 @@ class Run:
     Attributes:
         flow, id, environment: Its key.
         refresh: Publish even if the id is published, and compare the whole table.
+        schema: The schema of its tables; None until the run's first contact with the database.
         started_at: When it started.
         parsed: How many log objects it has parsed, over all its listings.
         healed: What was missing, damaged or changed and has been rebuilt, in sentences.
@@ -24,6 +25,7 @@ class Run:
     id: str
     environment: str
     refresh: bool
+    schema: str | None = None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     parsed: int = 0
     healed: list[str] = field(default_factory=list)

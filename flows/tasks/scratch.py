@@ -8,18 +8,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
+from flows.errors import SettingsError
+
 _PREFIX = "user-page-views-scratch-"
 
 
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
-    """An empty folder; a lock on it, which ends with the process, shows that it is in use."""
-    while True:
+    """An empty folder; a lock on it, which ends with the process, shows that it is in use.
+
+    Raises:
+        SettingsError: Folders cannot be locked there.
+    """
+    for _ in range(10):
         folder = Path(mkdtemp(prefix=_PREFIX, dir=parent))
         lock = _locked(folder)
         # Another run's `sweep_scratch` may delete the folder between these two lines.
         if lock is not None and folder.exists():
             break
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        raise SettingsError(f"Folders in {str(parent)!r} cannot be locked: name one on a disk (DUCKDB_SPILL_FOLDER).")
     try:
         yield folder
     finally:

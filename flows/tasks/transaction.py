@@ -11,10 +11,12 @@ from flows.counts import PARTS
 from flows.extracts.plan import Plan
 from flows.extracts.sealed import unseal
 from flows.logs.objects import KINDS, LogObject
+from flows.summary import RunSummary
 from flows.tasks.inputs import Inputs
 from flows.tasks.loads import Written, add, replace
+from flows.tasks.report import describe
 from flows.tasks.runs import Run
-from flows.warehouse.ledger import PublishedRun, insert_run, lock_environment, read_latest, read_run
+from flows.warehouse.ledger import PublishedRun, check_owner, insert_run, lock_environment, read_latest, read_run
 from flows.warehouse.tables import Tables
 from flows.warehouse.trust import Found, find_rows, is_as_left
 from flows.warehouse.warehouse import Warehouse
@@ -30,7 +32,7 @@ class Publication:
     inputs: Inputs
 
 
-def publish(warehouse: Warehouse, publication: Publication) -> dict[str, Any]:
+def publish(warehouse: Warehouse, publication: Publication) -> tuple[dict[str, Any], dict[str, Any]]:
     """Make the tables contain this run's rows, and record the run; all of it or nothing.
 
     Only rows that differ are written, so whatever others attach to the table stays, and readers see the old rows until
@@ -38,17 +40,21 @@ def publish(warehouse: Warehouse, publication: Publication) -> dict[str, Any]:
     An id that another process has published in the meantime is left as it is.
 
     Returns:
-        The run's summary.
+        The run's summary and stages, as the ledger has them.
+
+    Raises:
+        WarehouseError: Another environment has published to the schema, or a table cannot contain the rows.
     """
     tables, run, listing = warehouse.tables, publication.run, publication.listed["listing"]
 
-    def work(connection: Connection) -> dict[str, Any]:
+    def work(connection: Connection) -> tuple[dict[str, Any], dict[str, Any]]:
         lock_environment(connection, tables)
+        check_owner(connection, tables, run.environment)
         done = read_run(connection, tables, run.flow, run.id)
         # A row of this listing: the connection broke after an earlier try had committed. A row of a
         # later listing: another refresh of the id was faster, and its row is newer.
         if done is not None and (not run.refresh or done.listing >= listing):
-            return done.summary
+            return done.summary, done.stages
         latest = read_latest(connection, tables, run.flow)
         overtaken = latest is not None and latest.listing > listing
         found = find_rows(connection, tables)
@@ -85,11 +91,12 @@ def _known_objects(
 
 def _record(
     connection: Connection, tables: Tables, publication: Publication, written: Written, *, overtaken: bool
-) -> dict[str, Any]:
-    """Insert the run's row into the ledger; return the run's summary."""
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Insert the run's row into the ledger; return the run's summary and stages."""
     run, listed, inputs = publication.run, publication.listed, publication.inputs
     now = connection.execute(select(func.clock_timestamp())).scalar_one()
     accounts = {kind: asdict(inputs.account(kind, written.distinct[kind])) for kind in KINDS}
+    before = None if overtaken else read_latest(connection, tables, run.flow)
     summary = {
         "id": run.id,
         "environment": run.environment,
@@ -110,10 +117,12 @@ def _record(
         "extract_logs": publication.extracted,
         "scope": inputs.scope.folder,
         "tables": written.noted,
+        "report": describe(RunSummary.model_validate(summary), run, inputs.places, before),
     }
     row = {
         "flow": run.flow,
         "id": run.id,
+        "environment": run.environment,
         "listing": listed["listing"],
         "started_at": run.started_at,
         "listed_at": datetime.fromisoformat(listed["listed_at"]),
@@ -125,4 +134,4 @@ def _record(
     }
     row |= {f"{kind}_{part}": accounts[kind][part] for kind in KINDS for part in PARTS}
     insert_run(connection, tables, row)
-    return summary
+    return summary, stages

@@ -16,11 +16,12 @@ _WORK_MEMORY = "128MB"
 
 @dataclass(frozen=True)
 class Added:
-    """How many rows were inserted into each table, by its name; and what changed in
-    `user_page_views`, insertions included."""
+    """How many rows were inserted into each table, by its name; what changed in
+    `user_page_views`, insertions included; and what changed in all tables."""
 
     inserted: dict[str, int]
     written: int
+    sent: int
 
 
 def add_rows(
@@ -51,6 +52,7 @@ def add_rows(
     cursor.execute(statement("insert_new_users", **names, staging=updates))
     new_users = cursor.rowcount
     cursor.execute(statement("update_latest_updates", **names, staging=updates))
+    changed_users = cursor.rowcount
     columns = ["user_id", "url", "count", "last_viewed"]
     rows, _ = stage_rows(cursor, views, columns, [page_views], "incoming_rows")
     cursor.execute(statement("insert_new_rows", **names, staging=rows))
@@ -62,4 +64,4 @@ def add_rows(
     columns = [column.name for column in rejected.columns]
     new_rejects = copy_rows(cursor, identifier_of(rejected), columns, rejects)
     by_name = {views.name: inserted, latest.name: new_users, rejected.name: new_rejects}
-    return Added(by_name, written)
+    return Added(by_name, written, new_users + changed_users + written + new_rejects)

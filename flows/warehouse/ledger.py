@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, inspect, literal_column, select
+from psycopg2 import sql
+from sqlalchemy import ColumnElement, Connection, Select, func, inspect, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.schema import CreateSchema
 
+from flows.errors import WarehouseError
+from flows.warehouse.copy import cursor_of, identifier_of
 from flows.warehouse.shape import check_shape
 from flows.warehouse.tables import Tables
 from flows.warehouse.warehouse import LOCK_CLASS, Warehouse
@@ -45,7 +48,7 @@ def lock_environment(connection: Connection, tables: Tables) -> None:
 
 
 def _lock_key(tables: Tables) -> ColumnElement[int]:
-    key: ColumnElement[int] = func.hashtext(func.concat(func.current_database(), "/", tables.schema))
+    key: ColumnElement[int] = func.hashtext(func.pg_catalog.concat(func.current_database(), "/", tables.schema))
     return key
 
 
@@ -65,21 +68,54 @@ def prepare(warehouse: Warehouse) -> None:
             connection.execute(CreateSchema(tables.schema))
         wanted = [tables.pipeline_runs, tables.rejected_records]
         tables.metadata.create_all(connection, tables=wanted)
+        if not _names_environments(connection, tables):
+            add = sql.SQL("ALTER TABLE {} ADD COLUMN environment text")
+            cursor_of(connection).execute(add.format(identifier_of(tables.pipeline_runs)))
         for table in wanted:
             check_shape(connection, table)
 
     warehouse.transaction(work)
 
 
-def find_run(warehouse: Warehouse, flow: str, id: str) -> PublishedRun | None:
-    """The published run of this id; None also if there is no ledger yet."""
+def _names_environments(connection: Connection, tables: Tables) -> bool:
+    """Whether the ledger has the column `environment`, which those of older versions lack."""
+    columns = inspect(connection).get_columns(tables.pipeline_runs.name, schema=tables.schema)
+    return "environment" in [column["name"] for column in columns]
+
+
+def check_owner(connection: Connection, tables: Tables, environment: str) -> None:
+    """Raise if another environment has published to the schema.
+
+    Raises:
+        WarehouseError: Names both, and says how to hand the schema over.
+    """
+    runs = tables.pipeline_runs
+    owner = connection.scalar(select(runs.c.environment).where(runs.c.environment != environment).limit(1))
+    if owner is not None:
+        hand_over = sql.SQL("UPDATE {} SET environment = {}").format(identifier_of(runs), sql.Literal(environment))
+        raise WarehouseError(
+            f"The environment {environment!r} cannot use the schema {tables.schema!r}: the environment {owner!r} has "
+            f"published to it. Nothing was changed: register another DATABASE_SCHEMA for {environment!r}. Or hand the "
+            f"schema over, with its tables and published ids: {hand_over.as_string(cursor_of(connection))}"
+        )
+
+
+def find_run(warehouse: Warehouse, flow: str, id: str, environment: str | None = None) -> PublishedRun | None:
+    """The published run of this id; None also if there is no ledger yet.
+
+    Args:
+        environment: If given, another environment must not have published to the schema (a `WarehouseError`).
+    """
     tables = warehouse.tables
     runs = tables.pipeline_runs
 
     def work(connection: Connection) -> PublishedRun | None:
         if not inspect(connection).has_table(runs.name, schema=runs.schema):
             return None
-        check_shape(connection, runs)
+        if _names_environments(connection, tables):
+            check_shape(connection, runs)
+            if environment is not None:
+                check_owner(connection, tables, environment)
         return read_run(connection, tables, flow, id)
 
     # A run's first contact with the database: wrong settings should show soon.
@@ -114,19 +150,23 @@ def _published(tables: Tables, flow: str) -> Select[Any]:
 
 
 def insert_run(connection: Connection, tables: Tables, run: Mapping[str, Any]) -> None:
-    """Insert the row of a run, or update it (a refresh)."""
+    """Insert the row of a run, or update it (a refresh). Rows of older versions become this environment's."""
+    runs = tables.pipeline_runs
+    connection.execute(update(runs).where(runs.c.environment.is_(None)).values(environment=run["environment"]))
     keys = ("flow", "id")
-    statement = insert(tables.pipeline_runs).values(run)
+    statement = insert(runs).values(run)
     values = {name: value for name, value in run.items() if name not in keys}
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values))
 
 
 def next_listing(warehouse: Warehouse) -> Listing:
     """Take a place in the order of listings; call it just before the logs are listed."""
-    number = select(warehouse.tables.listings.next_value(), func.clock_timestamp())
-    newest = select(func.max(warehouse.tables.pipeline_runs.c.listing))
+    tables = warehouse.tables
+    newest = select(func.max(tables.pipeline_runs.c.listing))
 
     def work(connection: Connection) -> Listing:
+        sequence = sql.Identifier(tables.schema, tables.listings.name).as_string(cursor_of(connection))
+        number = select(func.pg_catalog.nextval(sequence), func.clock_timestamp())
         listing = Listing(*connection.execute(number).one())
         # If the ledger was restored without its sequence, the sequence starts below the ledger's
         # runs, and later listings would count as earlier ones.

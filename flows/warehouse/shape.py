@@ -1,12 +1,13 @@
-"""Whether an existing table has the shape that this service writes."""
+"""Whether an existing table can contain exactly what this service writes."""
 
-from sqlalchemy import Connection, Table, inspect
+from sqlalchemy import Connection, Table, inspect, text
 
+from flows.duck import read_sql
 from flows.errors import WarehouseError
 
 
 def check_shape(connection: Connection, table: Table) -> None:
-    """Raise if a table lacks a column or its key, or has a column of another type.
+    """Raise if a table lacks a column or its key, has a column of another type, or something that adds or hides rows.
 
     Raises:
         WarehouseError: Names the table and all that differs.
@@ -25,6 +26,8 @@ def check_shape(connection: Connection, table: Table) -> None:
     wanted = [column.name for column in table.primary_key]
     if keys["constrained_columns"] != wanted:
         wrong.append(f"its primary key must be ({', '.join(wanted)})")
+    obstacles = text(read_sql("flows.warehouse.sql", "find_obstacles"))
+    wrong += connection.scalars(obstacles, {"schema": table.schema, "table": table.name})
     if wrong:
         raise WarehouseError(
             f"The table {table.fullname} has another shape than this service writes: "

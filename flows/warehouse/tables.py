@@ -42,6 +42,7 @@ class Tables:
             metadata,
             Column("flow", Text, nullable=False),
             Column("id", Text, nullable=False),
+            Column("environment", Text),  # NULL: from before this column
             Column("listing", BigInteger, nullable=False),
             Column("started_at", _Instant, nullable=False),
             Column("listed_at", _Instant, nullable=False),

@@ -3,7 +3,8 @@
 PostgreSQL keeps with each row the transaction that wrote it (`xmin`). A run records in its ledger row which
 transactions wrote the tables' rows, and how many rows there are. If all rows are from these and none is missing, the
 tables are as that run left them, and the next run writes only what its logs change. Otherwise somebody has changed,
-deleted or restored rows, and it compares all.
+deleted or restored rows, and it compares all. It also does so if a trigger may have changed rows as they were stored:
+then the ledger records nothing of them.
 """
 
 from collections.abc import Mapping
@@ -37,14 +38,21 @@ def this_transaction(connection: Connection) -> int:
     return number & 0xFFFFFFFF
 
 
-def note_rows(connection: Connection, tables: Tables, rows: Mapping[str, int], found: Found) -> dict[str, Any]:
+def note_rows(
+    connection: Connection, tables: Tables, rows: Mapping[str, int], found: Found, sent: int
+) -> dict[str, Any]:
     """What the ledger records of the tables as this transaction leaves them, JSON-able.
 
     Args:
         rows: How many rows each has now, by its name.
         found: What they contained before.
+        sent: How many rows this transaction has inserted, updated and deleted.
     """
     this = this_transaction(connection)
+    names = [table.name for table in (*tables.loaded, tables.pipeline_runs)]
+    query = text(read_sql("flows.warehouse.sql", "are_stored_as_sent"))
+    if not connection.scalar(query, {"schema": tables.schema, "tables": names, "sent": sent}):
+        return {"transaction": this}
     noted: dict[str, Any] = {
         table.name: {
             "columns": _identity(connection, table),

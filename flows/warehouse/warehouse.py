@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 import psycopg2
-from sqlalchemy import ColumnElement, Connection, Engine, func, literal_column, select, text
+from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.exc import DBAPIError
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
@@ -20,6 +20,13 @@ from flows.warehouse.tables import Tables
 T = TypeVar("T")
 LOCK_CLASS = 0x75_70_76_31  # "upv1": keeps our advisory locks apart from others'
 _LOCK_NOT_AVAILABLE = "55P03"
+_REMEDIES = {
+    # What an operator has set, perhaps on purpose: it is not overridden.
+    "25006": "The database lets this run only read: DATABASE_URL leads to a replica, or default_transaction_read_only "
+    "is on for the role or the database. Name the primary server, or switch the setting off",
+    "57014": "The database cancelled a statement: somebody asked for it, or it took longer than statement_timeout. "
+    "Raise this setting: ALTER ROLE … SET statement_timeout = 0",
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,8 @@ class Warehouse:
             attempts: The maximum number of tries.
 
         Raises:
-            WarehouseError: Another session held a lock for longer than `lock_timeout`.
+            WarehouseError: Another session held a lock for longer than `lock_timeout`, or the database's own settings
+                do not allow the work.
         """
         for attempt in Retrying(
             retry=retry_if_exception(is_transient),
@@ -71,11 +79,17 @@ class Warehouse:
                 assert driver is not None
                 with interrupted_by_stop(partial(cut, driver)):
                     set_up(connection, self.lock_timeout)
+                    if self.tables.schema:  # otherwise, the connection's own schema is looked up
+                        connection.execute(text(read_sql("flows.warehouse.sql", "pin_search_path")))
                     return work(connection)
         except (DBAPIError, psycopg2.Error) as error:
             check_stop()  # then the flow's end has cut the connection
-            if sqlstate(error) == _LOCK_NOT_AVAILABLE:
+            code = sqlstate(error)
+            if code == _LOCK_NOT_AVAILABLE:
                 raise WarehouseError(self._blocked()) from None
+            if code in _REMEDIES:
+                remedy = f"{_REMEDIES[code]} (SQLSTATE {code})."
+                raise WarehouseError(f"{remedy} Nothing of this run was published: run the same id again.") from None
             raise
 
     def _tell(self, state: RetryCallState) -> None:
@@ -107,35 +121,24 @@ def open_warehouse(engine: Engine, schema: str | None, lock_timeout: int, notice
     """The warehouse in a schema or, if none is named, in the connection's `current_schema()`.
 
     Raises:
-        WarehouseError: There is no schema.
+        WarehouseError: There is no schema, or it is PostgreSQL's own.
     """
     if schema:
         return Warehouse(engine, Tables(schema), lock_timeout, notice)
-    current = select(func.current_schema())
+    current = select(func.pg_catalog.current_schema())
     # A run's first contact with the database: wrong settings should show soon.
     found: str | None = Warehouse(engine, Tables(""), lock_timeout, notice).transaction(
         lambda connection: connection.scalar(current), attempts=3
     )
-    if found is None:
+    if found is None or found.startswith("pg_"):
         raise WarehouseError(
-            "The database connection has no schema for tables: register DATABASE_SCHEMA, or set "
-            "the search_path of the database role to an existing schema."
+            f"The database connection has no schema for tables (current_schema: {found}): register DATABASE_SCHEMA, or "
+            "let the search_path of the database role begin with an existing schema."
         )
     return Warehouse(engine, Tables(found), lock_timeout, notice)
 
 
 def set_up(connection: Connection, lock_timeout: int) -> None:
     """Settings of this transaction only: poolers share connections, and refuse start-up options."""
-    local: ColumnElement[bool] = literal_column("true")
-    connection.execute(
-        select(
-            func.set_config("TimeZone", "UTC", local),
-            func.set_config("DateStyle", "ISO", local),
-            func.set_config("lock_timeout", f"{lock_timeout}s", local),
-            # While a range of users is counted, the connection has nothing to do.
-            func.set_config("idle_in_transaction_session_timeout", "0", local),
-            # If the worker's machine vanishes, its locks are released soon.
-            func.set_config("tcp_keepalives_idle", "60", local),
-        )
-    )
+    connection.execute(text(read_sql("flows.warehouse.sql", "set_up")), {"lock_timeout": f"{lock_timeout}s"})
     connection.execute(text(read_sql("flows.warehouse.sql", "enable_connection_check")))

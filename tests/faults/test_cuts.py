@@ -174,7 +174,7 @@ def test_a_run_survives_a_restart_of_the_server_in_the_middle_of_a_copy(
         assert seen.leftovers(tmp_path) == []
 
 
-def test_a_timeout_of_idle_transactions_does_not_end_a_run_that_counts_for_longer(
+def test_a_timeout_of_transactions_does_not_end_a_run_that_counts_for_longer(
     services: Services, prefect_server: None, tmp_path: Path
 ) -> None:
     counting = threading.Event()
@@ -188,7 +188,8 @@ def test_a_timeout_of_idle_transactions_does_not_end_a_run_that_counts_for_longe
     url = make_url(services.postgres_url)
     with watched(Services(services.s3_endpoint, services.postgres_url)) as direct:
         direct.world.execute(f"CREATE ROLE {role} LOGIN SUPERUSER")
-        direct.world.execute(f"ALTER ROLE {role} SET idle_in_transaction_session_timeout = '1s'")
+        for setting in ("idle_in_transaction_session_timeout", "transaction_timeout"):
+            direct.world.execute(f"ALTER ROLE {role} SET {setting} = '1s'")
     theirs = url.set(username=role).render_as_string(hide_password=False)
     with watched(Services(services.s3_endpoint, theirs)) as seen, scratch_in(tmp_path):
         assert seen.world.execute("SHOW idle_in_transaction_session_timeout") == [("1s",)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 from collections.abc import Callable
@@ -37,6 +38,37 @@ def test_an_object_that_is_cut_anywhere_or_damaged_is_an_error_that_names_it(com
     for damaged in (*cut, text, b"\0" * 10, whole + b"behind it", wrong_sum, overwritten):
         with pytest.raises(LogsError, match="'PageViews/x' cannot be decompressed to its end"):
             plain(damaged, compression)
+
+
+TEXT = b'{"ts": "2017-04-15T17:09:09"}\n' * 3
+GZIP, ZSTD = (COMPRESS[name](TEXT) for name in COMPRESSED)
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "words"),
+    [
+        ("a.gz", TEXT, "its name says gzip, but it looks like plain text: correct its name, or compress it"),
+        ("a.zst", b"\xc3\xa4\n", "its name says zstd, but it looks like plain text"),
+        ("a", TEXT, "its Content-Encoding says gzip, but it looks like plain text"),
+        ("a.gz", ZSTD, "it looks like zstd"),
+        ("a.zst", GZIP, "it looks like gzip"),
+        ("a.gz", bz2.compress(TEXT), "it looks like another compression"),
+        ("a.gz", b"\n<!DOCTYPE html><html>", "it looks like an HTML or XML page"),
+        ("a.gz", b"\0\1\2" * 30, "it looks like unknown data"),
+        *(
+            (key, whole[:end], "it is truncated")
+            for key, whole in (("a.gz", GZIP), ("a.zst", ZSTD))
+            for end in (1, 3, 20)
+        ),
+        *((key, whole[:-1] + b"?", "it is damaged") for key, whole in (("a.gz", GZIP), ("a.zst", ZSTD))),
+        ("a.gz", GZIP + TEXT, "it is damaged"),
+    ],
+)
+def test_the_error_says_what_the_object_is_and_quotes_nothing(key: str, body: bytes, words: str) -> None:
+    with pytest.raises(LogsError, match=rf"'{key}' cannot be decompressed to its end: .*{words}") as caught:
+        list(decompressed(io.BytesIO(body), key, compression_of(key, "gzip")))
+    assert "upload it again" in str(caught.value)
+    assert "2017" not in str(caught.value)
 
 
 @pytest.mark.parametrize("compression", COMPRESSED)

@@ -79,7 +79,9 @@ OTHER_SORTS = ["list logs", "list results", "get results"]
 SORTS = ["get logs", "put results", *OTHER_SORTS]
 
 
-@pytest.mark.parametrize(("status", "code"), [(503, "SlowDown"), (500, "InternalError")])
+@pytest.mark.parametrize(
+    ("status", "code"), [(503, "SlowDown"), (500, "InternalError"), (503, "XMinioServerNotInitialized")]
+)
 def test_a_run_succeeds_although_the_first_requests_of_every_kind_are_refused(
     faults: Faults, status: int, code: str
 ) -> None:
@@ -249,7 +251,7 @@ def test_the_logs_bucket_is_only_listed_and_read(faults: Faults) -> None:
 
 NASTY = [
     *("a b", " a ", "100%", "a%20b", "a+b", "a%2Fb", "a//b", "/a", "-rf", "a?b=c", "a#b", "a&b", "tab\there"),
-    *(unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é"), "😀", "線.jsonl"),
+    *(unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é"), "😀", "線.jsonl", "./a", "b/../a"),
     *("'\"`", "<&amp;>", "\\back", "x;y=z,@:$!*()[]{}|^~"),
 ]
 

@@ -398,6 +398,8 @@ _PAGE_VIEWS: list[tuple[str, bytes, str]] = [
     ("it is cut short", GOOD_VIEW[:-1], "malformed"),
     ("it is cut short in a string", GOOD_VIEW[:30], "malformed"),
     ("it lacks its opening brace", GOOD_VIEW[1:], "malformed"),
+    ("a word follows it", GOOD_VIEW + b"TRAILER", "malformed"),
+    ("a comment follows it", GOOD_VIEW + b" // x", "malformed"),
     ("it has a trailing comma", GOOD_VIEW[:-1] + b",}", "counted"),
     ("it has two trailing commas", GOOD_VIEW[:-1] + b",,}", "malformed"),
     ("it has a trailing comma in white space", GOOD_VIEW[:-1] + b" ,\t\r}", "counted"),

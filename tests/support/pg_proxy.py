@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 import threading
@@ -42,9 +43,31 @@ class Watch(Protocol):
         """The server has answered in full; the client does not have the answer yet."""
 
 
+class Quiet:
+    """A watcher that lets everything through."""
+
+    def before(self, message: Message) -> None:
+        """Nothing happens."""
+
+    after = before
+
+
+def in_russian(encoding: str) -> Callable[[bytes], bytes]:
+    """Errors with the same codes in Russian words: the tests' server knows only English."""
+
+    def translate(raw: bytes) -> bytes:
+        fields = {field[:1]: field[1:] for field in raw[5:-2].split(b"\0")}
+        words = re.sub("[a-z]+", "ошибка", fields[b"M"].decode(), count=1)
+        fields |= {b"S": "ВАЖНО".encode(encoding), b"M": words.encode(encoding)}
+        body = b"".join(kind + text + b"\0" for kind, text in fields.items()) + b"\0"
+        return raw[:1] + _LENGTH.pack(len(body) + 4) + body
+
+    return translate
+
+
 @contextmanager
-def pg_proxy(url: str, watch: Watch) -> Iterator[str]:
-    """The URL of a server that forwards to that of `url` what the watcher lets through."""
+def pg_proxy(url: str, watch: Watch, translate: Callable[[bytes], bytes] = bytes) -> Iterator[str]:
+    """The URL of a server that forwards to that of `url` what the watcher lets through, with errors translated."""
     target = make_url(url)
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0.05)
@@ -54,7 +77,7 @@ def pg_proxy(url: str, watch: Watch) -> Iterator[str]:
         while not ended.is_set():
             with suppress(TimeoutError):
                 client, _ = listener.accept()
-                threading.Thread(target=_serve, args=(client, target, watch), daemon=True).start()
+                threading.Thread(target=_serve, args=(client, target, watch, translate), daemon=True).start()
 
     thread = threading.Thread(target=accept)
     thread.start()
@@ -81,12 +104,12 @@ def _connect(target: URL) -> socket.socket:
     return socket.create_connection((str(host), port))
 
 
-def _serve(client: socket.socket, target: URL, watch: Watch) -> None:
+def _serve(client: socket.socket, target: URL, watch: Watch, translate: Callable[[bytes], bytes]) -> None:
     with client, suppress(OSError, EOFError), _connect(target) as server:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not _greet(client, server):
             return
-        _Conversation(client, server, watch).hold()
+        _Conversation(client, server, watch, translate).hold()
 
 
 def _greet(client: socket.socket, server: socket.socket) -> bool:
@@ -108,8 +131,10 @@ def _greet(client: socket.socket, server: socket.socket) -> bool:
 class _Conversation:
     """One connection: messages of the client one way, and of the server the other way."""
 
-    def __init__(self, client: socket.socket, server: socket.socket, watch: Watch) -> None:
-        self.client, self.server, self.watch = client, server, watch
+    def __init__(
+        self, client: socket.socket, server: socket.socket, watch: Watch, translate: Callable[[bytes], bytes]
+    ) -> None:
+        self.client, self.server, self.watch, self.translate = client, server, watch, translate
         self.asked: list[Message] = []
 
     def hold(self) -> None:
@@ -146,7 +171,7 @@ class _Conversation:
             if kind in "ZG" and self.asked:
                 message = self.asked.pop(0)
                 self.watch.after(message)
-            self.client.sendall(raw)
+            self.client.sendall(self.translate(raw) if kind == "E" else raw)
 
 
 def _message(source: socket.socket) -> tuple[str, bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -31,13 +31,15 @@ _numbers = itertools.count(1)
 _SCOPE = Scope("logs", "production")
 Logs = Mapping[str, str]
 """Log objects by key; there must be one of each kind."""
+RoleUrl = Callable[..., str]
+"""Creates a role with a setting; returns the database's URL for it."""
 
 
 class Publisher:
     """A schema of the test's own, and runs that publish given logs."""
 
-    def __init__(self, engine: Engine, folder: Path, tables: Tables | None = None) -> None:
-        self.engine, self.folder = engine, folder
+    def __init__(self, engine: Engine, folder: Path, tables: Tables | None = None, environment: str = "tests") -> None:
+        self.engine, self.folder, self.environment = engine, folder, environment
         self.tables = tables or Tables(f"50 % of {next(_numbers)}")
         self.schema = self.tables.schema
         self.warehouse = Warehouse(engine, self.tables)
@@ -78,9 +80,9 @@ class Publisher:
             "fingerprint": plan.fingerprint,
             "objects": len(objects),
         }
-        run = Run("flow", id, "tests", refresh, parsed=plan.new_objects)
+        run = Run("flow", id, self.environment, refresh, parsed=plan.new_objects)
         inputs = Inputs.find(self.storage, _SCOPE, plan, scratch, limits_in(scratch))
-        return publish(self.warehouse, Publication(run, listed, [], inputs))
+        return publish(self.warehouse, Publication(run, listed, [], inputs))[0]
 
     def execute(self, statement: str) -> list[tuple[Any, ...]]:
         """Run SQL in the schema and commit; return the rows, if there are any."""
@@ -88,6 +90,14 @@ class Publisher:
             connection.execute(text(f'SET LOCAL search_path TO "{self.schema}"'))
             found = connection.execute(text(statement))
             return [tuple(row) for row in found] if found.returns_rows else []
+
+    def attach(self, trigger: str, body: str) -> None:
+        """Create a trigger, such as `name AFTER INSERT ON table`, whose function executes the body."""
+        function = f'"{self.schema}".of_{next(_numbers)}()'
+        self.execute(
+            f"CREATE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NEW; END $$; "
+            f"CREATE {'' if 'CONSTRAINT' in trigger else 'TRIGGER '}{trigger} EXECUTE FUNCTION {function}"
+        )
 
     def rows(self) -> list[tuple[Any, ...]]:
         """user_id, email, url and count of the table's rows."""

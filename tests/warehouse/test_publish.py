@@ -1,10 +1,13 @@
 """Publishing, straight at the database: order of listings, one transaction, shapes, privileges."""
 
+from pathlib import Path
+
 import pytest
 
 from flows.errors import WarehouseError
+from flows.warehouse.connect import connected
 from flows.warehouse.ledger import find_run
-from tests.support.publisher import Publisher
+from tests.support.publisher import Publisher, RoleUrl
 from tests.test_user_page_views import update, view
 
 UPDATES = {"UserUpdates/1": update(1, "a@example.com")}
@@ -50,44 +53,75 @@ def test_a_refresh_that_another_refresh_of_the_id_overtakes_leaves_the_newer_row
 
 
 @pytest.mark.parametrize("refresh", [False, True])
-def test_a_publish_that_fails_leaves_tables_and_ledger_as_they_were(publisher: Publisher, refresh: bool) -> None:
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("ADD CONSTRAINT few CHECK (count < 2)", "violates check constraint"),
+        ("ALTER email SET NOT NULL", 'null value in column "email"'),
+        ("ALTER user_id ADD GENERATED ALWAYS AS IDENTITY", 'non-DEFAULT value into column "user_id"'),
+        (
+            "REPLICA IDENTITY NOTHING; DROP PUBLICATION IF EXISTS p; CREATE PUBLICATION p FOR TABLE user_page_views",
+            "not have a replica identity",
+        ),
+        (
+            "DROP CONSTRAINT user_page_views_pkey, ADD PRIMARY KEY (user_id, url) DEFERRABLE",
+            "deferrable unique constraints",
+        ),
+    ],
+)
+def test_a_publish_that_fails_leaves_tables_and_ledger_as_they_were(
+    publisher: Publisher, change: str, named: str, refresh: bool
+) -> None:
     publisher.publish("one", A)
-    publisher.execute("ALTER TABLE user_page_views ADD CONSTRAINT few CHECK (count < 2)")
+    publisher.execute(f"ALTER TABLE user_page_views {change}")
     before = publisher.execute("SELECT * FROM latest_user_updates")
     too_many = {"PageViews/c": view(3) + view(3, at="2020-01-01T00:00:00")}
-    with pytest.raises(Exception, match="violates check constraint"):
+    with pytest.raises(Exception, match=named):
         publisher.publish("two", A | B | too_many | {"UserUpdates/2": update(2, "b@example.com")}, refresh=refresh)
     assert publisher.rows() == [A_ROW]
     assert publisher.execute("SELECT * FROM latest_user_updates") == before
     assert summary_of(publisher, "two") is None
 
 
+OBSTACLES = [
+    ("ALTER TABLE {} RENAME TO base; CREATE VIEW {} AS TABLE base", "must be a table, not a view"),
+    ("ALTER TABLE {} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", "row-level security hides rows"),
+    ("CREATE TABLE child () INHERITS ({})", "child table .*child adds rows to it .*NO INHERIT"),
+    ("CREATE RULE theirs AS ON DELETE TO {} DO INSTEAD NOTHING", "rule theirs changes statements .*DROP RULE"),
+]
+TABLES = ("user_page_views", "latest_user_updates", "pipeline_runs", "rejected_records")
+
+
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("table", "change", "named"),
     [
-        ("user_page_views DROP COLUMN email CASCADE", "email must be TEXT"),
-        ("user_page_views ALTER COLUMN count TYPE integer", "count must be BIGINT, is INTEGER"),
-        ("user_page_views ALTER COLUMN url TYPE varchar(99)", "url must be TEXT, is VARCHAR"),
-        ("user_page_views ALTER COLUMN last_viewed TYPE date", "last_viewed must be TIMESTAMP"),
-        ("user_page_views DROP CONSTRAINT user_page_views_pkey", "primary key must be"),
-        ("latest_user_updates ALTER COLUMN instant TYPE date", "instant must be TIMESTAMP"),
-        ("latest_user_updates DROP CONSTRAINT latest_user_updates_pkey", "primary key must be"),
-        ("pipeline_runs DROP COLUMN summary", "summary must be JSONB"),
-        ("pipeline_runs ALTER COLUMN listing TYPE text", "listing must be BIGINT, is TEXT"),
-        ("rejected_records RENAME COLUMN line TO text", "line must be TEXT"),
-        ("rejected_records DROP CONSTRAINT rejected_records_pkey", "primary key must be"),
+        ("user_page_views", "DROP COLUMN email CASCADE", "email must be TEXT"),
+        ("user_page_views", "ALTER COLUMN count TYPE integer", "count must be BIGINT, is INTEGER"),
+        ("user_page_views", "ALTER COLUMN url TYPE varchar(99)", "url must be TEXT, is VARCHAR"),
+        ("user_page_views", 'ALTER url TYPE text COLLATE "C"', "url must be TEXT, is TEXT COLLATE"),
+        ("user_page_views", "ALTER COLUMN last_viewed TYPE date", "last_viewed must be TIMESTAMP"),
+        ("user_page_views", "DROP CONSTRAINT user_page_views_pkey", "primary key must be"),
+        ("latest_user_updates", "ALTER COLUMN instant TYPE date", "instant must be TIMESTAMP"),
+        ("latest_user_updates", "ALTER COLUMN email TYPE information_schema.character_data", "email must be TEXT, is"),
+        ("latest_user_updates", "DROP CONSTRAINT latest_user_updates_pkey", "primary key must be"),
+        ("pipeline_runs", "DROP COLUMN summary", "summary must be JSONB"),
+        ("pipeline_runs", "ALTER COLUMN listing TYPE text", "listing must be BIGINT, is TEXT"),
+        ("rejected_records", "RENAME COLUMN line TO text", "line must be TEXT"),
+        ("rejected_records", "DROP CONSTRAINT rejected_records_pkey", "primary key must be"),
+        *[(table, *obstacle) for table in TABLES for obstacle in OBSTACLES],
     ],
 )
 def test_a_table_of_another_shape_is_refused_by_name_and_left_as_it_is(
-    publisher: Publisher, change: str, named: str
+    role_url: RoleUrl, tmp_path: Path, table: str, change: str, named: str
 ) -> None:
-    publisher.publish("one", A)
-    publisher.execute(f"ALTER TABLE {change}")
-    tables = ("user_page_views", "latest_user_updates", "pipeline_runs", "rejected_records")
-    queries = [f"SELECT * FROM {table} ORDER BY 1, 2" for table in tables]
-    before = list(map(publisher.execute, queries))
-    table = change.split()[0]
-    with pytest.raises(WarehouseError, match=rf"{publisher.schema}\.{table} .*{named}"):
-        # As a run begins.
-        Publisher(publisher.engine, publisher.folder, publisher.tables).publish("two", A | B)
-    assert before == list(map(publisher.execute, queries))
+    with connected(role_url("row_security TO off", "NOSUPERUSER")) as engine:
+        publisher = Publisher(engine, tmp_path)
+        publisher.publish("one", A)
+        statement = change if "{}" in change else f"ALTER TABLE {{}} {change}"
+        publisher.execute(statement.format(table, table))
+        queries = [f"SELECT * FROM {name} ORDER BY 1, 2" for name in TABLES if "FORCE" not in change or name != table]
+        before = list(map(publisher.execute, queries))
+        with pytest.raises(WarehouseError, match=rf"{publisher.schema}\.{table} .*{named}"):
+            # As a run begins.
+            Publisher(engine, tmp_path, publisher.tables).publish("two", A | B)
+        assert before == list(map(publisher.execute, queries))
