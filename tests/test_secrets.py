@@ -30,6 +30,7 @@ from blocks.settings import read_settings
 from flows.errors import LogsError, SettingsError, StorageError, WarehouseError
 from flows.hello_world import hello_world
 from flows.user_page_views import user_page_views
+from flows.warehouse.connect import CannotConnect
 from tests.support.documents import Data, plant, read_document
 from tests.support.leaks import Told, found, locals_of_error, parquet_texts, prefect_database, texts_of_error
 from tests.support.programs import python
@@ -147,7 +148,7 @@ def fail_in_each_way(runs: Runs) -> None:
 
 KINDS = {
     "wrong-password": (WarehouseError, "refuses the user or password"),
-    "unreachable-database": (WarehouseError, "does not answer"),
+    "unreachable-database": (CannotConnect, "does not answer"),
     "s3-SignatureDoesNotMatch": (StorageError, "refuses the secret access key"),
     "s3-SignatureDoesNotMatch-hello": (StorageError, "refuses the secret access key"),
     "s3-InvalidToken": (StorageError, "refuses the session token"),
@@ -220,7 +221,7 @@ PLACES = [
 def test_every_run_ended_as_intended(runs: Runs) -> None:
     assert runs.errors.keys() == KINDS.keys()
     for case, (kind, words) in KINDS.items():
-        assert isinstance(runs.errors[case], kind), case
+        assert type(runs.errors[case]) is kind, case
         assert words in str(runs.errors[case])
     assert sorted(runs.places) == sorted(PLACES)
     assert [place for place, content in runs.places.items() if not content] == []

@@ -33,7 +33,7 @@ _DEFAULTS = parse_dsn(
     # A connection is idle while a range of users is counted: keepalives stop gateways from dropping it.
     "keepalives_idle=60 client_encoding=utf8"
 )
-_TRANSIENT = {"40001", "40P01", "42P06", "42P07", "53300", "57P01", "57P02", "57P03"}
+_TRANSIENT = {"40001", "40P01", "53300", "57P01", "57P02", "57P03"}
 _REMEDIES = {
     "28P01": "refuses the user or password: register the right ones",
     NO_PASSWORD: "asks for a password: put one into DATABASE_URL",
@@ -103,8 +103,7 @@ def is_transient(error: BaseException) -> bool:
     """Whether the same work may succeed a little later.
 
     That is so if the connection broke or the server was not there (class 08, 57P01 to 57P03), if all connections were
-    taken (53300), and if another transaction came first (40001 and 40P01; 42P06 and 42P07 if it created what did not
-    exist yet in the snapshot of this one).
+    taken (53300), and if another transaction came first (40001 and 40P01).
     """
     original = error.orig if isinstance(error, DBAPIError) else error
     if code := sqlstate(original):

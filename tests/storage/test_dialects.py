@@ -9,7 +9,7 @@ from flows.storage.logs_bucket import LogsBucket
 from tests.support.model import model
 from tests.support.s3_dialects import EXACT, REFUSED
 from tests.support.s3_proxy import Answer, Forward, Request, error, intercepting
-from tests.support.world import Services, World, product_client
+from tests.support.world import SECRET_KEY, Services, World, product_client
 from tests.test_user_page_views import assert_account, fill, update, view
 
 pytestmark = pytest.mark.usefixtures("no_s3_waits")
@@ -75,8 +75,10 @@ def test_each_error_of_s3_has_a_remedy_and_only_passing_faults_are_tried_again(
         gets.append(request.path)
         return error(int(status), code)
 
-    with intercepting(s3_endpoint, refuse) as url, pytest.raises(StorageError, match=rf"{code}\): .*{words}"):
+    said = rf"{code}\): the bucket 'bucket' .*{words}"
+    with intercepting(s3_endpoint, refuse) as url, pytest.raises(StorageError, match=said) as refused:
         LogsBucket(product_client(url), "bucket", "").list("")
+    assert SECRET_KEY not in str(refused.value)
     assert len(gets) == (9 if code in PASSING else 1)
 
 
