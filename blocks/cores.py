@@ -12,9 +12,6 @@ def usable_cores() -> int:
     set by taskset), which only some systems have.
     """
     with duckdb.connect() as connection:
-        row = connection.execute("SELECT current_setting('threads')").fetchone()
-    assert row is not None
-    cores = int(row[0])
-    if hasattr(os, "sched_getaffinity"):
-        cores = min(cores, len(os.sched_getaffinity(0)))
-    return cores
+        [(threads,)] = connection.execute("SELECT current_setting('threads')").fetchall()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads
+    return int(min(threads, cores))

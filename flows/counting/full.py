@@ -48,9 +48,12 @@ def full_load(page_views: Events, user_updates: Events, rejects: Rejects, limits
     with duck(limits) as connection, ThreadPoolExecutor(1) as pool:
         _name_files(connection, "page_view", page_views)
         _name_files(connection, "user_update", user_updates)
-        connection.execute(read_sql(_SQL, "latest_updates"))
+        events = limits.memory // _BYTES_PER_EVENT
+        for number, (first, last) in enumerate(_ranges(connection, "user_update", events)):
+            target = "INSERT INTO latest_updates" if number else "CREATE TABLE latest_updates AS"
+            connection.execute(f"{target} {read_sql(_SQL, 'latest_updates')}", {"first": first, "last": last})
         total = connection.execute("SELECT sum(updates)::BIGINT FROM latest_updates").fetchall()
-        ranges = _ranges(connection, limits.memory // _BYTES_PER_EVENT)
+        ranges = _ranges(connection, "page_view", events)
         load = FullLoad(
             iter(()),
             Rows(connection, "SELECT user_id, instant, email, name FROM latest_updates"),
@@ -73,11 +76,11 @@ def _name_files(connection: duckdb.DuckDBPyConnection, kind: str, events: Events
     )
 
 
-def _ranges(connection: duckdb.DuckDBPyConnection, events: int) -> list[tuple[int, int]]:
-    """Ranges of users with about so many events each, which together contain every user."""
-    query, values = read_sql(_SQL, "sample_users"), {"step": _SAMPLE_STEP}
-    sample = [user for (user,) in connection.execute(query, values).fetchall()]
-    ends = sorted(set(sample[:: max(1, events // _SAMPLE_STEP)][1:]))
+def _ranges(connection: duckdb.DuckDBPyConnection, kind: str, events: int) -> list[tuple[int, int]]:
+    """Ranges of users with about so many events of a kind each, which together contain every user."""
+    query = read_sql(_SQL, "sample_users")
+    sample = connection.execute(query, {"files": f"{kind}_files", "step": _SAMPLE_STEP}).fetchall()
+    ends = sorted({user for (user,) in sample[:: max(1, events // _SAMPLE_STEP)][1:]})
     return list(zip([-(2**63), *(end + 1 for end in ends)], [*ends, 2**63 - 1], strict=True))
 
 
