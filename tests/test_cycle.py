@@ -126,6 +126,17 @@ def test_registered_deployed_and_run_by_a_worker_the_table_is_filled(
     cycle.prefect(*run, "-p", "id=2026-11-22")
     assert world.rows() == model(objects).rows
 
+
+@pytest.mark.long
+def test_deployment_runs_take_ids_of_each_kind_and_a_failed_one_ends_with_its_sentence(
+    cycle: Cycle, services: Services, tmp_path: Path
+) -> None:
+    world = _register(cycle, services, tmp_path)
+    cycle.prefect("deploy", "--all")
+    run = ("deployment", "run", "user-page-views/staging", "--watch")
+    objects = fill(world, FIRST)
+    cycle.prefect(*run, "-p", "id=2026-11-22")
+
     # A number arrives as an int; its digits are the id. Only new objects are parsed.
     objects |= fill(world, SECOND)
     cycle.prefect(*run, "-p", "id=123")
@@ -170,6 +181,7 @@ def test_registered_deployed_and_run_by_a_worker_the_table_is_filled(
 LABELS = {"id": "Run id", "environment": "Environment", "refresh": "Run a published id again"}
 
 
+@pytest.mark.long
 def test_deployments_have_the_schedule_limits_and_help_texts(cycle: Cycle) -> None:
     cycle.prefect("deploy", "--all")
     with cycle.api as client:
@@ -191,6 +203,7 @@ def test_deployments_have_the_schedule_limits_and_help_texts(cycle: Cycle) -> No
             assert schema["title"] == LABELS[parameter]
 
 
+@pytest.mark.long
 def test_on_a_terminal_deploying_asks_nothing_and_warns_of_nothing(cycle: Cycle) -> None:
     deploy = [PREFECT[0], "deploy", "--all"]
     for _ in range(2):
@@ -231,6 +244,7 @@ def test_a_run_that_is_due_is_executed_in_the_folder_it_was_deployed_from(cycle:
     assert written.read_text() == "Hello World"
 
 
+@pytest.mark.long
 def test_a_worker_clones_the_code_as_the_readme_says(cycle: Cycle, tmp_path: Path) -> None:
     folder = _copy_of_the_repository(tmp_path / "origin")
     git = ("git", "-c", "user.name=tests", "-c", "user.email=tests@example.com")

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.programs import python
 
 
@@ -9,6 +11,7 @@ def demo(folder: Path) -> str:
     return python("-m", "deployments.demo", folder=folder, variables={"COLUMNS": "80"}).stdout
 
 
+@pytest.mark.long
 def test_the_demo_fills_the_table_and_finds_nothing_to_do_the_second_time(prefect_server: None, tmp_path: Path) -> None:
     first = demo(tmp_path)
     words = " ".join(first.split())

@@ -113,6 +113,7 @@ def _commands() -> list[str]:
     return sorted({line.split("#")[0].strip() for line in lines} - {""})
 
 
+@pytest.mark.long
 def test_commands_of_the_readme_are_accepted_by_the_real_programs() -> None:
     for command in _commands():
         program, *words = shlex.split(command)

@@ -95,6 +95,7 @@ def mutations(lines: list[bytes], pieces: str, count: int) -> list[str]:
     return texts
 
 
+@pytest.mark.long
 def test_json_is_read_as_duckdb_reads_each_line() -> None:
     lines = [case.line for case in CASES if case.kind == "page_view"]
     texts = [t.strip(m.WHITE) for t in mutations(lines, '{}[],:"\\ \t\v0-.eENanIiftud8', 20_000)]

@@ -165,6 +165,7 @@ def sentence_of(guarded: Guarded, grant: Grant) -> str:
     return words.format(name=name.rpartition(".")[2], kind=kind.lower())
 
 
+@pytest.mark.long
 def test_without_one_of_the_grants_a_run_fails_and_names_what_is_missing(guarded: Guarded) -> None:
     fill(guarded.world, FIRST)
     guarded.administer("REVOKE CREATE ON SCHEMA production FROM loader")

@@ -268,6 +268,7 @@ print(c.get_boto3_session().get_credentials().token is not None)
 """
 
 
+@pytest.mark.long
 def test_another_process_loads_the_same_environment(done: Done) -> None:
     loaded = python("-W", "error::UserWarning", "-c", ANOTHER_PROCESS, without=NAMES)
     lines = loaded.stdout.splitlines()
@@ -309,6 +310,7 @@ def test_registering_again_updates_what_changed_in_nested_blocks_too(prefect_ser
         assert credentials.aws_secret_access_key == SecretStr("two")
 
 
+@pytest.mark.long
 def test_environments_whose_names_begin_with_the_same_words_share_no_block(prefect_server: None) -> None:
     names = ["mine", "mine-credentials", "mine-database", "mine-logs"]
     for name in [*names, "mine-database", "mine"]:

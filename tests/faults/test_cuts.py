@@ -174,6 +174,7 @@ def test_a_run_survives_a_restart_of_the_server_in_the_middle_of_a_copy(
         assert seen.leftovers(tmp_path) == []
 
 
+@pytest.mark.long
 def test_a_timeout_of_transactions_does_not_end_a_run_that_counts_for_longer(
     services: Services, prefect_server: None, tmp_path: Path
 ) -> None:

@@ -63,6 +63,7 @@ def test_of_runs_from_two_processes_each_id_is_published_once_and_whole(
     assert seen.leftovers(tmp_path) == []
 
 
+@pytest.mark.long
 def test_a_slow_run_that_a_later_one_overtakes_does_not_restore_the_older_table(seen: Watched, tmp_path: Path) -> None:
     objects = fill(seen.world, FIRST)
     before = model(objects)

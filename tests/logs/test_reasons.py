@@ -129,6 +129,7 @@ def test_an_object_that_duckdb_misreads_and_its_neighbours_are_read_line_by_line
         assert differences("page_views", {f"PageViews/{k}": v for k, v in bodies.items()}) == {}
 
 
+@pytest.mark.long
 def test_bad_lines_anywhere_in_a_large_object_are_found() -> None:
     # Several of DuckDB's buffers of 32 MiB; lines cross their ends.
     filler = GOOD[:-1] + b', "x": "' + b"a" * 300_000 + b'"}\n'

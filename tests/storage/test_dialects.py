@@ -6,6 +6,7 @@ import pytest
 
 from flows.errors import StorageError
 from flows.storage.logs_bucket import LogsBucket
+from tests.support.long import sampled
 from tests.support.model import model
 from tests.support.s3_dialects import EXACT, REFUSED
 from tests.support.s3_proxy import Answer, Forward, Request, error, intercepting
@@ -18,7 +19,7 @@ LOGS = {f"PageViews/{name}": view(number) + view(9, "/b/") for number, name in e
 LOGS["UserUpdates/1"] = update(1, "one@example.com")
 
 
-@pytest.mark.parametrize("dialect", EXACT)
+@pytest.mark.parametrize("dialect", sampled(EXACT, 8))
 def test_a_run_is_exact_in_each_dialect(world: World, services: Services, dialect: str) -> None:
     objects = fill(world, LOGS)
     with intercepting(services.s3_endpoint, EXACT[dialect]) as url:
@@ -31,7 +32,7 @@ def test_a_run_is_exact_in_each_dialect(world: World, services: Services, dialec
     assert world.rows() == model(objects).rows
 
 
-@pytest.mark.parametrize("dialect", REFUSED)
+@pytest.mark.parametrize("dialect", sampled(REFUSED, 6))
 def test_what_cannot_be_read_exactly_is_an_error_that_says_what_to_do(
     world: World, services: Services, dialect: str
 ) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from flows.warehouse.connect import connected
+from tests.support.long import sampled
 from tests.support.publisher import Publisher, RoleUrl
 from tests.test_user_page_views import FIRST, SECOND, update, view
 from tests.warehouse.test_loads import assert_table, compared_all, note_writes, written
@@ -27,7 +28,7 @@ TRIGGERS = [
 
 
 @pytest.mark.parametrize("refresh", [True, False], ids=["a refresh", "a new id"])
-@pytest.mark.parametrize(("trigger", "body"), TRIGGERS)
+@pytest.mark.parametrize(("trigger", "body"), sampled(TRIGGERS, 4))
 def test_rows_that_a_trigger_may_have_changed_are_compared_by_the_next_run(
     publisher: Publisher, trigger: str, body: str, refresh: bool
 ) -> None:
@@ -77,7 +78,7 @@ WORKS = [
 ]
 
 
-@pytest.mark.parametrize("change", WORKS)
+@pytest.mark.parametrize("change", sampled(WORKS, 3))
 def test_tables_with_these_changes_are_loaded_exactly(publisher: Publisher, change: str) -> None:
     publisher.publish("one", LOGS)
     publisher.execute(change)
