@@ -73,7 +73,7 @@ def repeated_days(endpoint: str, days: list[list[Path]], times: int) -> Iterator
             return forward()
         if request.key:
             return Answer(200, {"ETag": f'"{etag(request.key)}"'}, objects[request.key].body())
-        prefix = parse_qs(urlsplit(request.path).query)["prefix"][0]
+        prefix = parse_qs(urlsplit(request.path).query).get("prefix", [""])[0]
         return Answer(200, {"Content-Type": "application/xml"}, listing(prefix))
 
     with intercepting(endpoint, answer) as url:
