@@ -11,9 +11,10 @@ PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 LOCKED = --no-deps --require-hashes --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
-# Each worker has a Prefect server and a PostgreSQL of its own; a file's tests stay together.
+# Each worker has a Prefect server and a PostgreSQL of its own; a file's tests stay together. Files with many tests do not
+# come first: they are not those that take long.
 WORKERS ?= 2
-PYTEST = $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile
+PYTEST = $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo test test-long fuzz test-all bench check fix lock matrix clean

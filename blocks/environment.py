@@ -25,7 +25,6 @@ SLUG = "user-page-views-environment"
 # Requests to a throttled or unreachable bucket are retried for about a minute: boto3 waits a random
 # time of up to 1, 2, 4, 8, 16, 20 and 20 seconds between attempts.
 _ATTEMPTS = 8
-_CONNECT_SECONDS = 10
 _READ_SECONDS = 60
 
 
@@ -99,17 +98,15 @@ class Environment(CachedSchemaBlock):
         ge=0,
         le=1,
         title="Largest share of rejected lines",
-        description="If a larger share of the lines of either kind of log is rejected, the run "
-        "fails before it publishes.",
+        description="If a larger share of the lines of either kind is rejected, the run fails before it publishes.",
     )
     max_expansion_ratio: int = Field(
         default=500,
         ge=1,
         title="Largest expansion of a compressed object",
-        description="If a compressed log object expands to more than this many times its stored "
-        "size, and to more than 64 MiB, the run fails: the object may be a decompression bomb. "
-        "Typical logs expand 8 to 30 times and very repetitive logs up to 500 times; gzip bombs "
-        "expand 1,000 times and Zstandard bombs 10,000 times.",
+        description="If a compressed log object expands to more than this many times its stored size, and to more "
+        "than 64 MiB, the run fails: the object may be a decompression bomb. Typical logs expand 8 to 30 times and "
+        "very repetitive logs up to 500 times; gzip bombs expand 1,000 times and Zstandard bombs 10,000 times.",
     )
     memory_limit: str = Field(
         default="1GB",
@@ -160,7 +157,7 @@ def _client(credentials: AwsCredentials) -> "S3Client":
     endpoint = parameters.endpoint_url
     config = Config(
         retries={"mode": "standard", "max_attempts": _ATTEMPTS},
-        connect_timeout=_CONNECT_SECONDS,
+        connect_timeout=10,
         read_timeout=_READ_SECONDS,
         max_pool_connections=32,
         # Many servers other than AWS support neither bucket names in host names nor checksums in

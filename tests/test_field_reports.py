@@ -79,6 +79,16 @@ def test_rows_are_inserted_updated_and_deleted_whatever_is_attached(publisher: P
     assert publisher.rows() == [TWO]
 
 
+def test_a_renamed_table_and_its_key_stay_and_a_new_one_is_filled(publisher: Publisher) -> None:
+    publisher.publish("one", A)
+    for table in publisher.tables.metadata.tables.values():
+        publisher.execute(f"ALTER TABLE {table.name} RENAME TO old_{table.name}")
+    # In the old ledger's place, too.
+    Publisher(publisher.engine, publisher.folder, publisher.tables).publish("two", A | B)
+    assert publisher.rows() == [ONE_LATER, TWO]
+    assert publisher.execute("SELECT count(*) FROM old_user_page_views") == [(1,)]
+
+
 def test_rows_that_end_with_an_error_are_not_loaded(publisher: Publisher) -> None:
     publisher.execute("CREATE TABLE numbers (number bigint)")
     broken = "SELECT if(i = 400000, error('broken'), i) AS number FROM range(500000) AS n (i)"

@@ -95,6 +95,7 @@ def test_the_environment_local_is_queried_without_its_other_services(tmp_path: P
     assert [path.name for path in (tmp_path / ".local").iterdir()] == ["postgres"]
 
 
+@pytest.mark.long
 def test_the_help_teaches_within_80_columns_and_a_locale_that_the_machine_lacks_is_answered_with_the_remedy(
     tmp_path: Path,
 ) -> None:

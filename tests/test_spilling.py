@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from flows.errors import SettingsError
 from flows.tasks.places import work_space
 from flows.tasks.scratch import scratch_folder
 from tests.support.model import model
+from tests.support.small_disk import small_file_system
 from tests.support.world import World
 from tests.test_user_page_views import FIRST, fill, update, view
 
@@ -104,3 +106,18 @@ def test_work_that_is_too_large_for_its_limits_names_the_setting(tmp_path: Path)
     limits = DuckLimits(50 * 2**20, 2, tmp_path / "spill")
     with pytest.raises(SettingsError, match=r"50 MiB of memory.*DUCKDB_MEMORY_LIMIT"), duck(limits) as connection:
         connection.execute(_WHOLE)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="mounting a small file system takes root")
+@pytest.mark.parametrize("room", [-(2**19), 2**15], ids=["for the logs", "for the extract"])
+def test_a_spill_folder_without_room_is_named_and_the_id_runs_again(world: World, tmp_path: Path, room: int) -> None:
+    lines = "".join(view(user, f"/{user}/{user * user}/") for user in range(12_000))
+    objects = fill(world, FIRST | {"PageViews/many": lines})
+    with small_file_system(tmp_path / "small", str(len(lines) + room)) as folder:
+        world.register(DUCKDB_SPILL_FOLDER=str(folder))
+        with pytest.raises(SettingsError, match=r"disk of the folder '.*small' is full.*DUCKDB_SPILL_FOLDER"):
+            world.run("one")
+        assert list(folder.iterdir()) == []
+        subprocess.run(["mount", "-o", "remount,size=64m", folder], check=True)
+        world.run("one")
+    assert world.rows() == model(objects).rows

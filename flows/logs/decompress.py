@@ -3,6 +3,7 @@
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Protocol
 
 import zstandard
@@ -14,6 +15,7 @@ EXPANSION_FLOOR = 64 * 2**20
 READ_BYTES = 2**20
 # The read size limits how much one step can expand: gzip 1,030 times, zstd 32,000 times.
 _GZIP_STEP, _ZSTD_STEP = 2**13, 2**8
+_MAX_WINDOW = 2**27
 _BOM = b"\xef\xbb\xbf"
 _ERRORS = (EOFError, zlib.error, zstandard.ZstdError)
 # What an object is, by its first bytes.
@@ -77,6 +79,10 @@ def decompressed(stream: Readable, key: str, compression: str) -> Iterator[bytes
 
 def _problem(key: str, compression: str, start: bytes, error: Exception) -> str:
     found = next(name for name, pattern in _STARTS.items() if re.match(pattern, start))
+    if found == compression == "zstd":
+        with suppress(zstandard.ZstdError):  # the frame's header is truncated
+            if zstandard.get_frame_parameters(start).window_size > _MAX_WINDOW:
+                return "its Zstandard window is larger than 128 MiB: compress it without --long"
     if found == compression:
         return "it is truncated" if isinstance(error, EOFError) else "it is damaged"
     claim = "name" if key.endswith((".gz", ".zst")) else "Content-Encoding"
@@ -107,7 +113,7 @@ def _parts(stream: Readable, compression: str, start: bytes) -> Iterator[tuple[b
         yield from _members(stream, start, lambda: zlib.decompressobj(wbits=31), _GZIP_STEP)
     elif compression == "zstd":
         # zstandard's own stream reader ends silently inside a truncated frame.
-        frames = zstandard.ZstdDecompressor(max_window_size=2**27)
+        frames = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
         yield from _members(stream, start, frames.decompressobj, _ZSTD_STEP)
     else:
         first = True

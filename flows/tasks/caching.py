@@ -126,9 +126,7 @@ class Records(WritableFileSystem):
             raise ValueError(f"the record {path!r} is not plain JSON; it is not read")
         return content
 
-    def write_path(  # type: ignore[override]
-        self, path: str, content: bytes, _sync: bool = True
-    ) -> None:
+    def write_path(self, path: str, content: bytes, _sync: bool = True) -> None:  # type: ignore[override]
         """Store a record; exceptions of failed tasks, which Prefect also sends, are not kept."""
         name = path.removeprefix("/")
         if name.startswith(_FOLDER):

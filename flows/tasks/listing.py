@@ -49,8 +49,7 @@ def list_logs(id: str, environment: str, run: Run) -> dict[str, Any]:
         latest = find_latest(warehouse, run.flow)
         listing = next_listing(warehouse)
     objects = _list(logs)
-    stored = storage.list(scope.folder)
-    units, damaged = find_units(storage, scope, stored)
+    units, damaged = find_units(storage, scope, storage.list(scope.folder))
     workers = workers_of(block)
     plan = make_plan(objects, index(units), workers)
     known = latest is not None and latest.stages.get("scope") == scope.folder
@@ -71,16 +70,14 @@ def list_logs(id: str, environment: str, run: Run) -> dict[str, Any]:
 
 
 def _list(logs: LogsBucket) -> list[LogObject]:
-    # Some services list a key twice: a listing is a set.
-    objects = {
-        key: LogObject(kind, key, etag, size)
+    objects = [
+        LogObject(kind, key, etag, size)
         for kind, prefix in PREFIXES.items()
         for key, etag, size in logs.list(prefix)
         if is_log(key)
-    }
-    found = list(objects.values())
-    check_listing(found, f"s3://{logs.bucket}/{logs.prefix}")
-    return found
+    ]
+    check_listing(objects, f"s3://{logs.bucket}/{logs.prefix}")
+    return objects
 
 
 def _heal(storage: ResultsStorage, damaged: list[str], *, lost: bool) -> list[str]:

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import disk_usage
 from tempfile import TemporaryFile, gettempdir
 
+import duckdb
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_logger, get_run_logger
 from prefect_aws import S3Bucket
@@ -87,10 +89,18 @@ def work_space(environment: Environment) -> Iterator[tuple[Path, DuckLimits]]:
     """A scratch folder, and DuckDB's limits for the whole run.
 
     Raises:
-        SettingsError: The folder to spill to cannot be used.
+        SettingsError: The folder to spill to cannot be used, or its disk is full.
     """
     with scratch_folder(spill_folder(environment)) as scratch:
-        yield (scratch, DuckLimits(_memory(environment), environment.thread_count(), scratch / "spill"))
+        try:
+            yield (scratch, DuckLimits(_memory(environment), environment.thread_count(), scratch / "spill"))
+        except (OSError, duckdb.IOException):
+            if disk_usage(scratch).free > 2**20:
+                raise
+            raise SettingsError(
+                f"The disk of the folder {str(scratch.parent)!r} is full: free some space, or name a folder on a "
+                "larger one (DUCKDB_SPILL_FOLDER) and register the environment again. Then run the same id again."
+            ) from None
 
 
 def _memory(environment: Environment) -> int:

@@ -46,8 +46,7 @@ def publish_table(
     storage = results_of(block)
     scope = Scope(block.logs.bucket_name, block.log_environment)
     with work_space(block) as (scratch, limits), warehouse_of(block.database, run.schema) as warehouse:
-        plan = load_plan(storage, listed["plan"])
-        inputs = Inputs.find(storage, scope, plan, scratch, limits)
+        inputs = Inputs.find(storage, scope, load_plan(storage, listed["plan"]), scratch, limits)
         try:
             inputs.check_rejected(block.max_rejected_ratio)
         except LogsError as error:

@@ -79,9 +79,7 @@ def _known_objects(
     other records.
     """
     inputs = publication.inputs
-    if latest.stages.get("scope") != inputs.scope.folder:
-        return None
-    if not is_as_left(connection, tables, latest, found):
+    if latest.stages.get("scope") != inputs.scope.folder or not is_as_left(connection, tables, latest, found):
         return None
     plan = unseal(Plan, inputs.storage.read(latest.stages["list_logs"]["plan"]))
     if plan is None or not set(plan.objects) <= inputs.places.keys():

@@ -140,7 +140,11 @@ def _read(url: str) -> tuple[str, SecretStr] | None:
 
 def _connect(where: str, address: SecretStr) -> Connection:
     try:
-        return psycopg2.connect(address.get_secret_value())
+        connection = psycopg2.connect(address.get_secret_value())
+        # Text would compare in another order, and some could not be stored.
+        if (encoding := connection.get_parameter_status("server_encoding")) in ("UTF8", None):
+            return connection
+        raise WarehouseError(f"The database {where} has the encoding {encoding}: publish to one with ENCODING 'UTF8'.")
     except psycopg2.OperationalError as error:
         words = str(error)
     except UnicodeDecodeError as error:

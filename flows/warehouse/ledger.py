@@ -136,9 +136,8 @@ def find_latest(warehouse: Warehouse, flow: str) -> PublishedRun | None:
 def read_latest(connection: Connection, tables: Tables, flow: str) -> PublishedRun | None:
     """As `find_latest`, within a transaction."""
     runs = tables.pipeline_runs
-    row = connection.execute(
-        _published(tables, flow).where(runs.c.overtaken.is_(False)).order_by(runs.c.listing.desc()).limit(1)
-    ).first()
+    newest = _published(tables, flow).where(runs.c.overtaken.is_(False)).order_by(runs.c.listing.desc()).limit(1)
+    row = connection.execute(newest).first()
     return None if row is None else PublishedRun(*row)
 
 

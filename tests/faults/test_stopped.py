@@ -26,6 +26,7 @@ from flows.warehouse.warehouse import Warehouse
 from tests.faults.test_cuts import EXPECTED, OLD, published_first
 from tests.faults.test_database import session, wait_until_blocked
 from tests.support.faults import Watched, scratch_in
+from tests.support.long import sampled
 from tests.support.model import model
 from tests.support.processes import SECONDS, Run, running
 from tests.test_user_page_views import FIRST, SECOND, bodies, fill
@@ -66,7 +67,7 @@ PHASES = {
 }
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("phase", sampled(["it downloads", "it extracts", "it copies", "it counts"], 2))
 def test_a_stopped_run_ends_promptly_and_a_rerun_finishes(seen: Watched, tmp_path: Path, phase: str) -> None:
     logs, is_point, never = PHASES[phase]
     fill(seen.world, logs)

@@ -42,6 +42,9 @@ def test_an_object_that_is_cut_anywhere_or_damaged_is_an_error_that_names_it(com
 
 TEXT = b'{"ts": "2017-04-15T17:09:09"}\n' * 3
 GZIP, ZSTD = (COMPRESS[name](TEXT) for name in COMPRESSED)
+# Only a frame of unknown size needs the whole window.
+_WIDE = zstandard.ZstdCompressor(compression_params=zstandard.ZstdCompressionParameters(window_log=28)).compressobj()
+WIDE = _WIDE.compress(TEXT) + _WIDE.flush()
 
 
 @pytest.mark.parametrize(
@@ -62,6 +65,7 @@ GZIP, ZSTD = (COMPRESS[name](TEXT) for name in COMPRESSED)
         ),
         *((key, whole[:-1] + b"?", "it is damaged") for key, whole in (("a.gz", GZIP), ("a.zst", ZSTD))),
         ("a.gz", GZIP + TEXT, "it is damaged"),
+        ("a.zst", WIDE, "its Zstandard window is larger than 128 MiB: compress it without --long"),
     ],
 )
 def test_the_error_says_what_the_object_is_and_quotes_nothing(key: str, body: bytes, words: str) -> None:

@@ -148,6 +148,7 @@ def test_a_request_without_an_answer_is_repeated(faults: Faults, monkeypatch: py
     assert stalled == {"list logs": 2, "get logs": 2}
 
 
+@pytest.mark.long
 def test_a_results_storage_that_does_not_answer_fails_the_run_and_a_rerun_finishes_it(
     faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +197,7 @@ def test_a_run_lists_again_if_an_object_changes_after_the_listing(faults: Faults
     assert faults.world.run("two").objects_parsed == 0
 
 
+@pytest.mark.long
 def test_an_object_that_changes_each_time_fails_the_run_after_a_bounded_number_of_listings(faults: Faults) -> None:
     faults.check("zero")
     before = faults.world.rows()
@@ -235,6 +237,7 @@ def test_a_rerun_with_fresh_credentials_resumes_after_they_expired(faults: Fault
     assert faults.check("one") == 2  # the page views had been stored
 
 
+@pytest.mark.long
 def test_the_logs_bucket_is_only_listed_and_read(faults: Faults) -> None:
     faults.check("one")
     faults.put("PageViews/3", view(9))
