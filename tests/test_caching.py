@@ -120,6 +120,7 @@ def test_ids_with_odd_characters_have_different_keys(storage: FolderResults) -> 
     assert set(storage.list("")) == {f"records/greet/v1/here/{id}.json" for id in ids}
 
 
+@pytest.mark.long
 def test_the_keys_of_both_flows_are_these_also_with_odd_characters_and_the_storage_contains_no_secret(
     registered: World,
 ) -> None:

@@ -127,6 +127,7 @@ def test_of_two_runs_that_are_due_on_one_utc_date_only_the_first_does_anything(w
     assert second.result() == first.result()
 
 
+@pytest.mark.long
 def test_environments_that_share_a_results_storage_publish_their_own_logs(
     services: Services, prefect_server: None
 ) -> None:

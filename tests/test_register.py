@@ -30,6 +30,7 @@ from flows.errors import SettingsError
 from flows.tasks import check
 from flows.tasks.check import answers
 from tests.support.documents import Data, create_document, create_documents, read_document
+from tests.support.long import sampled
 from tests.support.programs import ROOT, python
 from tests.support.roles import role_with_password, with_password
 from tests.support.s3_proxy import refusing
@@ -440,7 +441,7 @@ def test_the_help_names_every_setting_of_the_contract_and_fits_the_terminal(colu
 # Block types.
 
 
-@pytest.mark.parametrize("module", ["environment", "database", "credentials"])
+@pytest.mark.parametrize("module", sampled(["environment", "database", "credentials"], 3))
 def test_prefect_registers_our_block_types_by_module(prefect_server: None, module: str) -> None:
     done = python("-m", "prefect", "block", "register", "-m", f"blocks.{module}")
     with get_client(sync_client=True) as client:

@@ -85,13 +85,14 @@ LOADS = {
         "while it counts, before the copy, at the first row of the copy, at the end of the copy, before the commit",
     ),
     "incremental": (
-        "before the commit, after the commit",
-        "while it counts, at an update, before the copy, at the first row of the copy, at the end of the copy, "
-        "after the copy, after an insertion, three times in a row",
+        "before the commit",
+        "after the commit, while it counts, at an update, before the copy, at the first row of the copy, at the end of "
+        "the copy, after the copy, after an insertion, three times in a row",
     ),
     "full": (
-        "while it counts, after the commit",
-        "after the comparison, at the end of the copy, at the comparison, after an insertion, before the commit",
+        "while it counts",
+        "after the commit, after the comparison, at the end of the copy, at the comparison, after an insertion, "
+        "before the commit",
     ),
 }
 
@@ -125,6 +126,7 @@ def test_a_run_whose_connection_is_cut_is_published_once(
     assert seen.leftovers(tmp_path) == []
 
 
+@pytest.mark.long
 def test_a_connection_that_is_cut_each_time_fails_the_run_and_a_rerun_finishes(
     seen: Watched, no_waiting: None, tmp_path: Path
 ) -> None:

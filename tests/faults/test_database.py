@@ -21,6 +21,7 @@ from flows.warehouse.connect import connected
 from tests.faults.test_cuts import COPY, EXPECTED, OLD, published_first
 from tests.support.documents import save_quickly
 from tests.support.faults import Watched, scratch_in, watched
+from tests.support.long import sampled
 from tests.support.model import model
 from tests.support.publisher import Publisher
 from tests.support.small_disk import small_file_system
@@ -139,6 +140,7 @@ def test_a_database_that_is_not_utf8_is_refused(own_postgres: PostgresServer, tm
         Publisher(engine, tmp_path)
 
 
+@pytest.mark.long
 def test_a_run_survives_a_deadlock_that_it_loses(seen: Watched, no_waiting: None, tmp_path: Path) -> None:
     published_first(seen)
     # A line that is rejected, so that both tables are written to.
@@ -158,7 +160,7 @@ def test_a_run_survives_a_deadlock_that_it_loses(seen: Watched, no_waiting: None
     assert seen.leftovers(tmp_path) == []
 
 
-@pytest.mark.parametrize("isolation", ["serializable", r"read%5C%20committed"])
+@pytest.mark.parametrize("isolation", sampled(["serializable", r"read%5C%20committed"], 2))
 def test_a_run_survives_that_somebody_changes_the_rows_which_it_is_about_to_write(
     services: Services, prefect_server: None, no_waiting: None, tmp_path: Path, isolation: str
 ) -> None:

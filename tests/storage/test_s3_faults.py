@@ -16,6 +16,7 @@ from moto.backends import get_backend
 
 from blocks import environment
 from flows.errors import StorageError
+from tests.support.long import sampled
 from tests.support.model import model
 from tests.support.s3_proxy import Answer, Forward, Intercept, Request, error, intercepting
 from tests.support.world import ACCESS_KEY, Services, World
@@ -75,12 +76,11 @@ def faults(services: Services, prefect_server: None) -> Iterator[Faults]:
         yield found
 
 
-OTHER_SORTS = ["list logs", "list results", "get results"]
-SORTS = ["get logs", "put results", *OTHER_SORTS]
+SORTS = ["get logs", "put results", "list logs", "list results", "get results"]
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(503, "SlowDown"), (500, "InternalError"), (503, "XMinioServerNotInitialized")]
+    ("status", "code"), sampled([(503, "SlowDown"), (500, "InternalError"), (503, "XMinioServerNotInitialized")], 3)
 )
 def test_a_run_succeeds_although_the_first_requests_of_every_kind_are_refused(
     faults: Faults, status: int, code: str
@@ -99,9 +99,7 @@ def test_a_run_succeeds_although_the_first_requests_of_every_kind_are_refused(
     assert {sort: refused[sort] for sort in SORTS} == dict.fromkeys(SORTS, 5)
 
 
-@pytest.mark.parametrize(
-    "sort", ["get logs", "put results", *(pytest.param(s, marks=pytest.mark.long) for s in OTHER_SORTS)]
-)
+@pytest.mark.parametrize("sort", sampled(SORTS, 5))
 def test_an_endpoint_that_keeps_refusing_fails_the_run_and_a_rerun_resumes(faults: Faults, sort: str) -> None:
     faults.check("zero")
     before = faults.world.rows()
@@ -132,6 +130,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch, **settings: int) -> Iterator[thre
         environment._client.cache_clear()
 
 
+@pytest.mark.long
 def test_a_request_without_an_answer_is_repeated(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
     stalled = Counter[str]()
 
@@ -173,7 +172,7 @@ def test_a_results_storage_that_does_not_answer_fails_the_run_and_a_rerun_finish
     assert faults.check("one") == 1
 
 
-@pytest.mark.parametrize("change", ["overwritten", "deleted"])
+@pytest.mark.parametrize("change", sampled(["overwritten", "deleted"], 2))
 def test_a_run_lists_again_if_an_object_changes_after_the_listing(faults: Faults, change: str) -> None:
     changed: list[str] = []
 
@@ -267,6 +266,7 @@ def test_keys_with_any_characters_are_read_and_reported_exactly(faults: Faults) 
     assert sorted(key for (key,) in named) == sorted(f"PageViews/{key}" for key in NASTY)
 
 
+@pytest.mark.long
 def test_keys_with_newlines_are_read_and_reported_exactly(faults: Faults) -> None:
     # moto finds no object whose key holds a newline: one stands in for it behind the proxy.
     stand_in = "NEWLINE"
