@@ -44,8 +44,8 @@ def _endpoint_url(value: str, info: ValidationInfo) -> str:
 
 
 def _schema_name(value: str) -> str:
-    if value.startswith("pg_") or len(value.encode()) > 63:
-        raise ValueError("must be at most 63 bytes, such as staging, and must not start with pg_")
+    if value.startswith("pg_") or value == "information_schema" or len(value.encode()) > 63:
+        raise ValueError("must be at most 63 bytes, such as staging, and not PostgreSQL's own (pg_…)")
     return value
 
 

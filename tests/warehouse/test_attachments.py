@@ -48,6 +48,14 @@ def test_rows_that_a_trigger_may_have_changed_are_compared_by_the_next_run(
     assert_table(publisher, MORE | later)
 
 
+def test_emails_do_not_come_from_updates_that_a_trigger_has_changed(publisher: Publisher) -> None:
+    publisher.publish("one", LOGS)
+    publisher.attach(f"{BEFORE} latest_user_updates FOR EACH ROW", "NEW.email := upper(NEW.email);")
+    for id, more in (("two", {}), ("three", {"UserUpdates/4": update(3, "new@example.com", "2020-01-01T00:00:00")})):
+        publisher.publish(id, MORE | more)
+        assert_table(publisher, MORE | more)
+
+
 def test_a_trigger_that_only_takes_notes_hinders_no_incremental_load_and_finds_its_own_names(
     role_url: RoleUrl, publisher: Publisher, tmp_path: Path
 ) -> None:
